@@ -1,0 +1,53 @@
+package nodes
+
+import "time"
+
+// This file is the contract between a runtime and what drives it: what a runtime is given (Spec, Observer) and the
+// words in which links are harmed (Link, Quality). labs.Cluster and the capabilities of package nemesis say what it
+// can be asked to do.
+
+// A Spec is what a runtime needs to run a system.
+type Spec struct {
+	System   System
+	Bug      string
+	Topology Topology
+	Seed     uint64
+	Observer Observer
+	Recode   bool // pass every message through the wire format, which catches shared memory and undeclared bodies
+}
+
+// An Observer is told what nodes say of themselves. Times are since the start of the cluster. Calls come one at a time,
+// in the order of time.
+type Observer interface {
+	Event(at time.Duration, node ID, event any)
+	Reached(node ID, probe string)
+	Log(at time.Duration, node ID, line string)
+}
+
+// Broken is the error of a cluster whose node did what no node may: it crashed unasked, broke the protocol or flooded.
+type Broken struct {
+	Node ID
+	At   time.Duration
+	What string // "panic: index out of range [3] with length 3 (queue.go:41)"
+}
+
+func (b *Broken) Error() string {
+	return "node " + string(b.Node) + " broke at " + b.At.String() + ": " + b.What
+}
+
+// A Link is the way from one member to another, one direction only. To (or From) may be [Clients].
+type Link struct {
+	From ID `json:"from"`
+	To   ID `json:"to"`
+}
+
+// A Quality is harm done to a link, on top of its normal latency. Several at once add up: a link is cut if any of them
+// cuts it, chances are taken one after another, delays are summed.
+type Quality struct {
+	Cut               bool          `json:"cut,omitempty"`
+	LossPerMille      int           `json:"loss_per_mille,omitempty"`
+	DuplicatePerMille int           `json:"duplicate_per_mille,omitempty"`
+	ReorderPerMille   int           `json:"reorder_per_mille,omitempty"` // so many are held back by up to ten times the link's latency
+	Delay             time.Duration `json:"delay_ns,omitempty"`          // one way
+	Jitter            time.Duration `json:"jitter_ns,omitempty"`         // uniform in [0, Jitter), one way
+}
