@@ -1,0 +1,25 @@
+package nemesis
+
+import (
+	"context"
+
+	"faultlab/nodes"
+)
+
+var kill = Kind{
+	Name:  "kill",
+	Code:  "P1",
+	About: "processes die and are started again; what they wrote, synced or not, is there when they boot",
+	Works: has[Processes],
+	Check: needNodes,
+	Inject: func(ctx context.Context, t Target, f Fault) (func(context.Context) error, Strike, error) {
+		return fell(ctx, t, f, func(ids []nodes.ID) error {
+			for _, id := range ids {
+				if err := t.Cluster.(Processes).Kill(ctx, id); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	},
+}.with(form{"one", one}, form{"minority", minority}, form{"all", everyone}, form{"region", region}, form{"leader", leader}, form{"role", role})

@@ -1,0 +1,94 @@
+package nemesis
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"faultlab/nodes"
+)
+
+// Kinds are all sorts of faults there are. To add one, write its file and name it here, at the end: then the faults that
+// a seed draws of the others stay what they were.
+var Kinds = []Kind{partition, kill, powerLoss, pause, slow, reorder, loss, lostReply, clock}
+
+// Find returns the kind of that name.
+func Find(name string) (Kind, bool) {
+	for _, k := range Kinds {
+		if k.Name == name {
+			return k, true
+		}
+	}
+	return Kind{}, false
+}
+
+// Parse reads a kind, or a kind with a form, as on the command line: "partition", "power-loss:minority". The form is ""
+// if none is named. The error is one sentence that names what would be accepted.
+func Parse(spec string) (Kind, string, error) {
+	name, form, named := strings.Cut(spec, ":")
+	k, ok := Find(name)
+	if !ok {
+		return Kind{}, "", fmt.Errorf("%q is no fault: use one of %s", name, strings.Join(names(), ", "))
+	}
+	if named && !slices.Contains(k.Forms, form) {
+		return Kind{}, "", fmt.Errorf("%s has no form %q: use one of %s", name, form, strings.Join(k.Forms, ", "))
+	}
+	return k, form, nil
+}
+
+func names() []string {
+	var all []string
+	for _, k := range Kinds {
+		all = append(all, k.Name)
+	}
+	return all
+}
+
+// Is says whether f is of that kind, or of that kind and form: "kill", "kill:all".
+func (f Fault) Is(spec string) bool { return spec == f.Kind || spec == f.Kind+":"+f.Form }
+
+// A form is one extent of a kind. Its draw leaves a fault without aim where the ground has no place for it.
+type form struct {
+	name string
+	draw func(r *rand.Rand, g Ground) Fault
+}
+
+// with gives a kind its forms, and the Draw that chooses among them.
+func (k Kind) with(forms ...form) Kind {
+	for _, f := range forms {
+		k.Forms = append(k.Forms, f.name)
+	}
+	name := k.Name
+	k.Draw = func(r *rand.Rand, g Ground, want string) Fault {
+		for _, i := range r.Perm(len(forms)) {
+			if want != "" && want != forms[i].name {
+				continue
+			}
+			f := forms[i].draw(r, g)
+			if len(f.Nodes) > 0 || len(f.Links) > 0 || f.Role != "" {
+				f.Kind, f.Form = name, forms[i].name
+				return f
+			}
+		}
+		return Fault{}
+	}
+	return k
+}
+
+// has says whether a cluster has a capability.
+func has[T any](cluster any) bool {
+	_, ok := cluster.(T)
+	return ok
+}
+
+// groups are the consensus groups; where there are none, all members are one.
+func (g Ground) groups() [][]nodes.ID {
+	if len(g.Groups) == 0 {
+		return [][]nodes.ID{g.Topology.IDs()}
+	}
+	return g.Groups
+}
+
+// tolerated is how many members a group of n may lose: 1 of 3, 2 of 6.
+func tolerated(n int) int { return (n - 1) / 2 }

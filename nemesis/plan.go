@@ -1,0 +1,184 @@
+package nemesis
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"faultlab/nodes"
+)
+
+// String is the fault as a person says it: "3.2s partition region C for 8s".
+func (f Fault) String() string {
+	words := []string{rounded(f.At), f.Kind, f.Form}
+	switch {
+	case f.Role != "":
+		if f.Form == "leader" || f.Form == "role" {
+			words[2] = ""
+		}
+		words = append(words, f.Role)
+		if len(f.Nodes) > 0 {
+			words = append(words, "("+join(f.Nodes)+")")
+		}
+	case f.Aim != "":
+		words = append(words, f.Aim)
+	case len(f.Nodes) > 0:
+		words = append(words, join(f.Nodes))
+	case len(f.Links) == 1:
+		words = append(words, fmt.Sprintf("from %s to %s", f.Links[0].From, f.Links[0].To))
+	case len(f.Links) > 1:
+		words = append(words, fmt.Sprintf("%d links", len(f.Links)))
+	}
+	if q := f.Quality; q != nil {
+		for _, harm := range []struct {
+			does     string
+			perMille int
+		}{{"losing", q.LossPerMille}, {"duplicating", q.DuplicatePerMille}, {"reordering", q.ReorderPerMille}} {
+			if harm.perMille > 0 {
+				words = append(words, fmt.Sprintf("%s %d‰", harm.does, harm.perMille))
+			}
+		}
+		if q.Delay > 0 || q.Jitter > 0 {
+			words = append(words, "by "+rounded(q.Delay)+" to "+rounded(q.Delay+q.Jitter))
+		}
+	}
+	switch {
+	case f.Offset > 0:
+		words = append(words, "by +"+rounded(f.Offset))
+	case f.Offset < 0:
+		words = append(words, "by -"+rounded(-f.Offset))
+	}
+	if f.DriftPPM != 0 {
+		words = append(words, fmt.Sprintf("by %+d ppm", f.DriftPPM))
+	}
+	if f.Every > 0 {
+		words = append(words, "every "+rounded(f.Every))
+	}
+	words = append(words, "for "+rounded(f.For))
+	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), " ")
+}
+
+func rounded(d time.Duration) string {
+	if d < time.Second {
+		return d.Round(time.Millisecond).String()
+	}
+	return d.Round(100 * time.Millisecond).String()
+}
+
+// A plan is a Schedule in a file.
+type plan struct {
+	Format int      `json:"format"`
+	Faults Schedule `json:"faults"`
+}
+
+// WritePlan writes s as a plan file, which ReadPlan reads.
+func WritePlan(w io.Writer, s Schedule) error {
+	if s == nil {
+		s = Schedule{}
+	}
+	data, err := json.MarshalIndent(plan{1, s}, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(data, '\n'))
+	return err
+}
+
+// ReadPlan reads a plan file. An error names the file, if r has a Name as an *os.File has, and the place. Whether the
+// faults make sense is told by Validate.
+func ReadPlan(r io.Reader) (Schedule, error) {
+	name := "plan"
+	if named, ok := r.(interface{ Name() string }); ok {
+		name = named.Name()
+	}
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	var p plan
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	err = d.Decode(&p)
+	at := d.InputOffset()
+	if err == nil {
+		if _, more := d.Token(); more != io.EOF {
+			err = errors.New("something follows the plan: a file holds one")
+		}
+	}
+	if err != nil {
+		if wrong := (*json.SyntaxError)(nil); errors.As(err, &wrong) {
+			at = wrong.Offset
+		}
+		if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
+			at, err = wrong.Offset, fmt.Errorf("%s is a %s, where a %s belongs", wrong.Field, wrong.Value, wrong.Type)
+		}
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			at, err = int64(len(data)), errors.New("it ends in the middle of a plan")
+		}
+		line := 1 + bytes.Count(data[:min(at, int64(len(data)))], []byte("\n"))
+		return nil, fmt.Errorf("%s:%d: %s", name, line, strings.TrimPrefix(err.Error(), "json: "))
+	}
+	if p.Format != 1 {
+		return nil, fmt.Errorf(`%s: "format" is %d: this program reads 1`, name, p.Format)
+	}
+	return p.Faults, nil
+}
+
+// Validate says what is wrong with a schedule for a safety phase of that length on this ground: the first fault that
+// could not be done, and why, as one sentence.
+func (s Schedule) Validate(g Ground, over time.Duration) error {
+	for i, f := range s {
+		if err := f.validate(g, over); err != nil {
+			return fmt.Errorf("fault %d, %s: %w", i+1, f, err)
+		}
+		if i > 0 && f.At < s[i-1].At {
+			return fmt.Errorf("fault %d, %s: stands after one that begins later: put them in the order of at_ns", i+1, f)
+		}
+	}
+	return nil
+}
+
+func (f Fault) validate(g Ground, over time.Duration) error {
+	spec := f.Kind
+	if f.Form != "" {
+		spec += ":" + f.Form
+	}
+	k, _, err := Parse(spec)
+	if err != nil {
+		return err
+	}
+	if f.At < 0 || f.For <= 0 || f.Every < 0 {
+		return errors.New("at_ns and every_ns may not be negative, and for_ns must be more than 0")
+	}
+	if f.At+f.For > over {
+		return fmt.Errorf("it ends at %s, after the %s of the safety phase", rounded(f.At+f.For), over)
+	}
+	if f.Role != "" && !slices.Contains(g.Roles, f.Role) {
+		return fmt.Errorf("there is no role %q: use one of [%s]", f.Role, strings.Join(g.Roles, ", "))
+	}
+	ids := slices.Clone(f.Nodes)
+	for _, l := range f.Links {
+		ids = append(ids, l.From, l.To)
+	}
+	for _, id := range ids {
+		if _, ok := g.Topology.Member(id); !ok && (id != nodes.Clients || slices.Contains(f.Nodes, id)) {
+			return fmt.Errorf("there is no node %q: use one of [%s]", id, join(g.Topology.IDs()))
+		}
+	}
+	if q := f.Quality; q != nil {
+		for _, n := range []int{q.LossPerMille, q.DuplicatePerMille, q.ReorderPerMille} {
+			if n < 0 || n > 1000 {
+				return fmt.Errorf("%d per mille is no share: use 0 to 1000", n)
+			}
+		}
+		if q.Delay < 0 || q.Jitter < 0 {
+			return errors.New("a delay may not be negative")
+		}
+	}
+	return k.Check(f)
+}

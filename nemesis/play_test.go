@@ -1,0 +1,177 @@
+package nemesis
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"faultlab/nodes"
+)
+
+const second = time.Second
+
+func ids(names string) []nodes.ID {
+	var ids []nodes.ID
+	for _, name := range strings.Fields(names) {
+		ids = append(ids, nodes.ID(name))
+	}
+	return ids
+}
+
+func TestASchedulePlaysAsItSays(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		s    Schedule
+		want string // what is done to the cluster, and how each fault is reported
+	}{
+		{"a fault strikes at its time and is healed at its end", Schedule{{Kind: "kill", At: 2 * second, For: 3 * second, Nodes: ids("a1 a2")}}, `
+12s kill a1
+12s kill a2
+15s boot a1
+15s boot a2
+15s fault 0: hit a1 a2 from 12s to 15s`},
+		{"a node that a second fault holds down is not booted by the first", Schedule{
+			{Kind: "kill", At: 1 * second, For: 3 * second, Nodes: ids("a1 a2")},
+			{Kind: "power-loss", At: 2 * second, For: 4 * second, Nodes: ids("a1")}}, `
+11s kill a1
+11s kill a2
+12s power-loss a1
+14s boot a2
+14s fault 0: hit a1 a2 from 11s to 14s
+16s boot a1
+16s fault 1: hit a1 from 12s to 16s: a1: down already`},
+		{"a node stays paused until the last pause ends", Schedule{
+			{Kind: "pause", At: 1 * second, For: 5 * second, Nodes: ids("a1")},
+			{Kind: "pause", At: 2 * second, For: 1 * second, Nodes: ids("a1 b1")}}, `
+11s pause a1
+12s pause a1
+12s pause b1
+13s resume b1
+13s fault 1: hit a1 b1 from 12s to 13s
+16s resume a1
+16s fault 0: hit a1 from 11s to 16s`},
+		{"a dead node is not paused", Schedule{
+			{Kind: "kill", At: 1 * second, For: 5 * second, Nodes: ids("a1")},
+			{Kind: "pause", At: 2 * second, For: 1 * second, Nodes: ids("a1")}}, `
+11s kill a1
+13s fault 1: hit a1 from 12s to 13s: a1: down or paused already
+16s boot a1
+16s fault 0: hit a1 from 11s to 16s`},
+		{"skews of one clock add up", Schedule{
+			{Kind: "clock", At: 1 * second, For: 5 * second, Nodes: ids("a1"), Offset: second},
+			{Kind: "clock", At: 2 * second, For: 1 * second, Nodes: ids("a1"), Offset: second, DriftPPM: 5}}, `
+11s skew a1 1s 0
+12s skew a1 2s 5
+13s skew a1 1s 0
+13s fault 1: hit a1 from 12s to 13s
+16s skew a1 0s 0
+16s fault 0: hit a1 from 11s to 16s`},
+		{"a role is whoever has it when the fault strikes", Schedule{{Kind: "kill", At: 1 * second, For: second, Role: "leader of A1"}}, `
+11s kill a3
+12s boot a3
+12s fault 0: hit a3 from 11s to 12s`},
+		{"nodes outrank the role they once had", Schedule{{Kind: "kill", At: 1 * second, For: second, Role: "leader of A1", Nodes: ids("a2")}}, `
+11s kill a2
+12s boot a2
+12s fault 0: hit a2 from 11s to 12s`},
+		{"a role that nobody has strikes nobody", Schedule{{Kind: "kill", At: 1 * second, For: second, Role: "leader of Z9"}}, `
+11s fault 0: never took from 11s to 11s: nobody was leader of Z9 when it struck`},
+		{"a partition of a leader cuts the leader's links", Schedule{{Kind: "partition", At: 1 * second, For: second, Role: "leader of A1", Links: between(ids("a1 a2 a3"), ids("a1 a2 a3"))}}, `
+11s cut a1>a3 a2>a3 a3>a1 a3>a2
+12s mend
+12s fault 0: hit a3 from 11s to 12s`},
+		{"flapping cuts and mends in turn", Schedule{{Kind: "partition", Form: "flapping", At: 0, For: 5 * second, Every: 2 * second, Nodes: ids("a1"), Links: between(ids("a1"), ids("a2"))}}, `
+10s cut a1>a2
+11s mend
+12s cut a1>a2
+13s mend
+14s cut a1>a2
+15s mend
+15s fault 0: hit a1 from 10s to 15s`},
+		{"a strobe leaps to and fro", Schedule{{Kind: "clock", Form: "strobe", At: 0, For: 3 * second, Every: 2 * second, Nodes: ids("a1"), Offset: -second}}, `
+10s skew a1 -1s 0
+11s skew a1 0s 0
+12s skew a1 -1s 0
+13s skew a1 0s 0
+13s fault 0: hit a1 from 10s to 13s`},
+		{"harm without a cut is told apart", Schedule{{Kind: "loss", At: 0, For: second, Links: between(ids("a1"), ids("a2")), Quality: &nodes.Quality{LossPerMille: 5}}}, `
+10s harm a1>a2
+11s mend
+11s fault 0: hit  from 10s to 11s`},
+		{"what the runtime refuses never took, and is undone as far as it went", Schedule{{Kind: "kill", At: 0, For: second, Nodes: ids("a1 forbidden a2")}}, `
+10s kill a1
+10s boot a1
+10s boot forbidden
+10s fault 0: never took from 10s to 10s: kill forbidden: refused`},
+		{"what has not struck or is not healed when the phase ends is ended and told", Schedule{
+			{Kind: "pause", At: 15 * second, For: 10 * second, Nodes: ids("a1")},
+			{Kind: "kill", At: 25 * second, For: 2 * second, Nodes: ids("a2")}}, `
+25s pause a1
+30s resume a1
+30s fault 0: hit a1 from 25s to 30s
+30s fault 1: never took from 30s to 30s: the phase ended before it could strike`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFake()
+			f.refuse = "kill forbidden"
+			f.roles["leader of A1"] = ids("a3")
+			f.now = 5 * second
+			p := Play(t.Context(), f.target(), c.s, 10*second, func(i int, w Window) {
+				hit, why := "hit "+join(w.Strike.Nodes), ""
+				if len(w.Strike.Nodes) == 0 && !w.Strike.Took || strings.Contains(w.Strike.Why, "refused") {
+					hit = "never took"
+				}
+				if w.Strike.Why != "" {
+					why = ": " + w.Strike.Why
+				}
+				if w.Strike.Took != (why == "") {
+					t.Errorf("fault %d took and says why not, or neither: %+v", i, w.Strike)
+				}
+				f.lines = append(f.lines, fmt.Sprintf("%v fault %d: %s from %v to %v%s", f.now, i, hit, w.Start, w.End, why))
+			})
+			f.run(30 * second)
+			for range 2 {
+				if err := p.HealAll(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+			f.run(60 * second)
+			if got := strings.Join(f.lines, "\n"); got != strings.TrimSpace(c.want) {
+				t.Errorf("got\n%s\nwant%s", got, c.want)
+			}
+			if left := f.harmless(); left != "" {
+				t.Error("left", left)
+			}
+		})
+	}
+}
+
+func TestWhatCannotBeHealedIsTriedAgainAtTheEndAndTold(t *testing.T) {
+	f := newFake()
+	f.refuse = "boot"
+	var got []Window
+	p := Play(t.Context(), f.target(), Schedule{{Kind: "kill", For: second, Nodes: ids("a1")}, {Kind: "pause", For: second, Nodes: ids("b1")}}, 0, func(_ int, w Window) { got = append(got, w) })
+	f.run(5 * second)
+	if len(got) != 1 || got[0].Fault.Kind != "pause" {
+		t.Fatalf("reported %+v", got)
+	}
+	if err := p.HealAll(t.Context()); err == nil || err.Error() != "healing 0s kill a1 for 1s: boot a1: refused" {
+		t.Error(err)
+	}
+	if len(got) != 2 || got[1].End != 5*second || !got[1].Strike.Took {
+		t.Errorf("reported %+v", got)
+	}
+}
+
+func TestAKindThatTheRuntimeCannotDoIsReportedAndNotDone(t *testing.T) {
+	f := newFake()
+	target := f.target()
+	target.Cluster = struct{ Links }{f}
+	var got []Window
+	Play(t.Context(), target, Schedule{{Kind: "kill", For: second, Nodes: ids("a1")}, {Kind: "meteor", For: second}}, 0, func(_ int, w Window) { got = append(got, w) })
+	f.run(5 * second)
+	if len(f.lines) != 0 || len(got) != 2 || got[0].Strike.Why != "this runtime cannot do it" || got[1].Strike.Why != `"meteor" is no fault` {
+		t.Errorf("%q %+v", f.lines, got)
+	}
+}
