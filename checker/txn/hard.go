@@ -1,0 +1,242 @@
+package txn
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"faultlab/checker/history"
+)
+
+// judge decides what the known dependencies leave open, from the strongest model to the weakest, and passes over what a
+// model that holds implies.
+func (r *registers) judge(searches []*search) {
+	f := r.found
+	tl := r.timeline()
+	proven := map[string]bool{}
+	prove := func(model string) {
+		for m := range below(model) {
+			proven[m] = true
+		}
+	}
+	zones := r.zones(tl)
+	for _, g := range goals[:3] {
+		if !proven[g.model] && !f.breaks(g.model) && (r.witness(g.base, tl, zones) || g.base != goals[0].base && r.witness(g.base, tl, nil)) {
+			prove(g.model)
+		}
+	}
+	if !proven["causal"] {
+		f.weak(r.facts)
+	}
+	f.prefix(searches)
+	p := r.puzzle()
+	for _, g := range goals {
+		if proven[g.model] || f.breaks(g.model) {
+			continue
+		}
+		steps := f.opts.Steps
+		switch p.solve(g, tl.byCall, &steps) {
+		case possible:
+			prove(g.model)
+		case impossible:
+			core := p.shrink(g, tl.byCall, f.opts.Steps)
+			f.add(g.anomaly, func() Anomaly { return p.noOrder(g, core) })
+		default:
+			for _, m := range append([]string{g.model}, g.also...) {
+				f.leave(m, fmt.Sprintf("%s: registers are written without being read first, and the search for an order of their versions was given up after %d steps or %d transactions",
+					m, f.opts.Steps, mostStates/2))
+			}
+		}
+	}
+	if !f.inner && !proven["strict-serializable"] {
+		r.eachKey()
+	}
+}
+
+// shrink leaves out transactions, with those that read from them, as long as the goal stays impossible.
+func (p *puzzle) shrink(g goal, core []int32, steps int) []int32 {
+	for size := len(core) / 2; size > 0 && steps > 0; size /= 2 {
+		for at := 0; at < len(core) && steps > 0; {
+			fewer := p.without(core, core[at:min(at+size, len(core))])
+			if len(fewer) < len(core) && p.solve(g, fewer, &steps) == impossible {
+				core = fewer
+			} else {
+				at += size
+			}
+		}
+	}
+	return core
+}
+
+// without returns transactions less some of them and less those that read from these.
+func (p *puzzle) without(txns, less []int32) []int32 {
+	gone := map[int32]bool{}
+	for queue := slices.Clone(less); len(queue) > 0; {
+		t := queue[len(queue)-1]
+		queue = queue[:len(queue)-1]
+		if gone[t] {
+			continue
+		}
+		gone[t] = true
+		for _, a := range p.graph.out(t) {
+			if a.edge() == wr {
+				queue = append(queue, a.node())
+			}
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(txns), func(t int32) bool { return gone[t] })
+}
+
+// noOrder explains that some transactions fit no order.
+func (p *puzzle) noOrder(g goal, core []int32) Anomaly {
+	var did []string
+	for _, t := range core {
+		var ops []string
+		for f := p.start[t]; f < p.start[t+1]; f++ {
+			switch op := p.op(f, t); {
+			case op.Kind == Write:
+				ops = append(ops, fmt.Sprintf("wrote %s=%d", op.Key, op.Value))
+			case op.Kind == Append:
+				ops = append(ops, fmt.Sprintf("appended %d to %s", op.Value, op.Key))
+			case op.Unread || p.txns[t].Outcome != history.OK:
+			case op.Nil:
+				ops = append(ops, fmt.Sprintf("read %s=nothing", op.Key))
+			case op.List != nil || op.Value == 0:
+				ops = append(ops, fmt.Sprintf("read %s=%s", op.Key, numbers(op.List)))
+			default:
+				ops = append(ops, fmt.Sprintf("read %s=%d", op.Key, op.Value))
+			}
+		}
+		when := ""
+		if g.base != 0 {
+			when = fmt.Sprintf(" (client %s, %v to %v)", p.txns[t].Client, p.txns[t].Call, p.txns[t].Return)
+		}
+		did = append(did, fmt.Sprintf("%s %s%s", p.name(t), strings.Join(ops, ", "), when))
+	}
+	return p.anomaly(fmt.Sprintf("in whatever order the versions came to be, %s is broken: %s", g.model, strings.Join(did, "; ")), core...)
+}
+
+// puzzle returns what is open for registers: the order of all writes of each key.
+func (r *registers) puzzle() *puzzle {
+	p := &puzzle{compiled: r.compiled, graph: &r.graph, open: map[int32][]int32{}, readers: map[int32][]int32{}}
+	for _, w := range r.writes {
+		p.open[r.vs.key[w]] = append(p.open[r.vs.key[w]], w)
+	}
+	r.eachRead(func(t, _, from int32) {
+		if from >= 0 {
+			p.readers[from] = append(p.readers[from], t)
+		}
+	})
+	return p
+}
+
+// openLists decides for lists what depends on the order of appends that no read has seen. Where transactions are
+// serializable any order of them that agrees with the rest will do; below that, which one comes first can matter, as
+// to snapshot isolation two writers of one key are never concurrent.
+func (f *findings) openLists(l *lists) {
+	p := &puzzle{compiled: l.compiled, graph: &l.graph, open: map[int32][]int32{}}
+	var es edges
+	for n := range int32(l.graph.nodes()) {
+		for _, a := range l.graph.out(n) {
+			es.add(n, a.node(), a.edge())
+		}
+	}
+	for k := range int32(len(l.keys.name)) {
+		for _, w := range l.unreads[l.unread[k]:l.unread[k+1]] {
+			if ws := p.open[k]; len(ws) == 0 || l.writer[ws[len(ws)-1]] != l.writer[w] {
+				p.open[k] = append(ws, w)
+			}
+		}
+		ws := p.open[k]
+		for i := 1; i < len(ws); i++ {
+			es.add(l.writer[ws[i-1]], l.writer[ws[i]], ww)
+			es.add(l.writer[ws[i]], l.writer[ws[i-1]], ww)
+		}
+	}
+	tl := l.timeline()
+	wide := es.graph(l.graph.nodes(), l.graph.real)
+	left := core(&wide, tl)
+	whole := wide.cut(left, tl, l.run)
+	stands := map[mask]bool{} // by base: whether transactions are serializable
+	for _, g := range goals {
+		if g.shape == anyWalk {
+			stands[g.base] = !f.breaks(g.model)
+		}
+		if stands[g.base] || f.breaks(g.model) {
+			continue
+		}
+		within := level{p: &whole, mask: maskOf(ww, wr, rw) | g.base}
+		comps, _ := within.components()
+		for _, comp := range comps {
+			var members []int32
+			for _, n := range whole.members(comp) {
+				if int(n) < l.graph.real {
+					members = append(members, n)
+				}
+			}
+			steps := f.opts.Steps
+			switch p.solve(g, members, &steps) {
+			case impossible:
+				core := p.shrink(g, members, f.opts.Steps)
+				f.add(g.anomaly, func() Anomaly { return p.noOrder(g, core) })
+			case unsure:
+				for _, m := range append([]string{g.model}, g.also...) {
+					f.leave(m, fmt.Sprintf("%s: %d transactions depend on each other through appends that no read shows, too many to try their orders", m, len(members)))
+				}
+			}
+		}
+	}
+}
+
+// eachKey judges each key alone, for per-key linearizability and sequential consistency.
+func (r *registers) eachKey() {
+	byKey := make([][]Txn, len(r.keys.name))
+	for t := range r.txns {
+		for f := r.start[t]; f < r.start[t+1]; f++ {
+			k := r.key[f]
+			list := byKey[k]
+			if n := len(list); n == 0 || list[n-1].Index != t {
+				one := r.txns[t]
+				one.Index, one.Ops = t, nil
+				list = append(list, one)
+			}
+			last := &list[len(list)-1]
+			last.Ops = append(last.Ops, *r.op(f, int32(t)))
+			byKey[k] = list
+		}
+	}
+	for _, txns := range byKey {
+		one := newRegisters(txns, Options{Steps: r.found.opts.Steps, Examples: 1})
+		one.found.inner = true
+		rep := one.report()
+		for _, pair := range [...][2]string{{"strict-serializable", "per-key-linearizable"}, {"strong-session-serializable", "per-key-sequential"}} {
+			model, m := pair[0], pair[1]
+			switch {
+			case slices.Contains(rep.Not, model):
+				r.found.add(m+"-violation", func() Anomaly { return r.lift(rep) })
+			case slices.Contains(rep.Open, model):
+				r.found.leave(m, fmt.Sprintf("%s: the search was given up for key %s", m, txns[0].Ops[0].Key))
+			}
+		}
+	}
+}
+
+// lift turns the worst anomaly of one key's history, whose transactions are numbered by position, into one of the whole.
+func (r *registers) lift(rep Report) Anomaly {
+	names := make([]string, 0, len(rep.Anomalies))
+	for name := range rep.Anomalies {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		if d := severity(a) - severity(b); d != 0 {
+			return d
+		}
+		return strings.Compare(a, b)
+	})
+	worst := rep.Anomalies[names[len(names)-1]][0]
+	var txns []int32
+	for _, t := range worst.Ops {
+		txns = append(txns, int32(t))
+	}
+	return r.anomaly(fmt.Sprintf("%s, of one key alone", names[len(names)-1]), txns...)
+}
