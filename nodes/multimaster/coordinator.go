@@ -1,0 +1,234 @@
+package multimaster
+
+import (
+	"slices"
+
+	"faultlab/nodes"
+)
+
+// Two-phase commit, as the leader of the coordinating group drives it. What must not be lost is in the log: the record
+// before any Prepare, the decision before any Resolve. So a new leader finds every transaction that may be locked
+// somewhere, and either asks for the votes again or tells the decision again; both may be done any number of times.
+
+// A drive is how far a record has come, as one leader knows.
+type drive struct {
+	r       *record
+	parts   []*Range
+	done    []bool // by participant: it voted yes in this attempt or, once decided, it has been told
+	read    []bool // by participant: its results are in
+	results []Result
+	age     int  // in ticks, since this leader took it on
+	ticks   int  // since this attempt was first sent
+	quiet   int  // since messages were last sent
+	decided bool // proposed, or in the log
+	backoff int  // ticks until the next attempt is sent
+}
+
+// drive takes on a record: it asks for votes, or tells the outcome if there is one.
+func (l *leader) drive(env nodes.Env, r *record) {
+	if l == nil {
+		return
+	}
+	d := &drive{r: r, parts: l.n.layout.Participants(r.Ops), results: make([]Result, len(r.Ops))}
+	d.done, d.read = make([]bool, len(d.parts)), make([]bool, len(d.parts))
+	d.decided = r.State != pending
+	l.drives = append(l.drives, d)
+	l.send(env, d)
+}
+
+// send sends each participant that has not answered what it should answer.
+func (l *leader) send(env nodes.Env, d *drive) {
+	d.quiet = 0
+	for i, p := range d.parts {
+		switch {
+		case d.done[i]:
+		case d.r.State == pending:
+			env.Send(l.n.leaderOf(p.Name), Prepare{
+				Group: p.Name, Coordinator: l.Name, ID: d.r.ID, Attempt: d.r.Attempt, Priority: d.r.Priority, Ops: d.r.Ops,
+			})
+		default:
+			l.sendResolve(env, p.Name, d.r.ID, d.r.Attempt, d.r.State == committed)
+		}
+	}
+}
+
+func (l *leader) sendResolve(env nodes.Env, to string, id ID, attempt uint64, commit bool) {
+	env.Send(l.n.leaderOf(to), Resolve{Group: to, Coordinator: l.Name, ID: id, Attempt: attempt, Commit: commit})
+}
+
+func (l *leader) find(id ID) *drive {
+	for _, d := range l.drives {
+		if d.r.ID == id {
+			return d
+		}
+	}
+	return nil
+}
+
+// askPrepare and askResolve put a coordinator's wish in the participant's log.
+func (l *leader) askPrepare(env nodes.Env, p Prepare) {
+	c := &command{Kind: prepare, ID: p.ID, Attempt: p.Attempt, Ops: p.Ops, Priority: p.Priority, Coordinator: p.Coordinator}
+	if l.m.bug == voteNotPersisted {
+		if results, abort := l.m.store.run(p.Ops, true); abort == "" && !l.m.blocked(p.Ops) {
+			l.vote(env, c, Vote{Yes: true, Results: results})
+		}
+	}
+	l.propose(env, c)
+}
+
+func (l *leader) askResolve(env nodes.Env, r Resolve) {
+	l.propose(env, &command{Kind: resolve, ID: r.ID, Attempt: r.Attempt, Commit: r.Commit, Coordinator: r.Coordinator})
+}
+
+// vote and resolved answer the coordinator; called as the machine applies, l is nil on a follower.
+func (l *leader) vote(env nodes.Env, c *command, v Vote) {
+	if l == nil {
+		return
+	}
+	v.Group, v.Participant, v.ID, v.Attempt = c.Coordinator, l.Name, c.ID, c.Attempt
+	env.Send(l.n.leaderOf(c.Coordinator), v)
+}
+
+func (l *leader) resolved(env nodes.Env, c *command) {
+	if l != nil {
+		env.Send(l.n.leaderOf(c.Coordinator), Resolved{Group: c.Coordinator, Participant: l.Name, ID: c.ID, Attempt: c.Attempt})
+	}
+}
+
+// onVote counts a vote; the last yes, or the first no, decides.
+func (l *leader) onVote(env nodes.Env, v Vote) {
+	d := l.find(v.ID)
+	if d == nil || d.decided || v.Attempt != d.r.Attempt {
+		return
+	}
+	i := slices.IndexFunc(d.parts, func(p *Range) bool { return p.Name == v.Participant })
+	switch {
+	case i < 0:
+	case v.Yes:
+		d.done[i] = true
+		l.take(d, i, v.Results)
+		if !slices.Contains(d.done, false) {
+			l.decideNow(env, d, command{Commit: true, Reply: Reply{Results: d.results}})
+		}
+	case v.Conflict && d.age < retryTicks:
+		l.decideNow(env, d, command{Again: true})
+	default:
+		l.decideNow(env, d, command{Reply: Reply{Abort: v.Reason}})
+	}
+}
+
+// take copies a participant's share of the results.
+func (l *leader) take(d *drive, i int, results []Result) {
+	if d.read[i] && l.m.bug == blindRetry {
+		return
+	}
+	d.read[i] = true
+	for k := range results {
+		if l.n.layout.Find(d.r.Ops[k].Key) == d.parts[i] {
+			d.results[k] = results[k]
+		}
+	}
+}
+
+func (l *leader) decideNow(env nodes.Env, d *drive, c command) {
+	d.decided = true
+	c.Kind, c.ID, c.Attempt = decide, d.r.ID, d.r.Attempt
+	if l.m.bug == decideBeforeLog && c.Commit {
+		l.reply(env, c.ID, c.Reply)
+		for _, p := range d.parts {
+			l.sendResolve(env, p.Name, c.ID, c.Attempt, true)
+		}
+	}
+	l.propose(env, &c)
+}
+
+// again gives an attempt up and makes ready for the next, a little later.
+func (l *leader) again(env nodes.Env, r *record) {
+	if l == nil {
+		return
+	}
+	d := l.find(r.ID)
+	for _, p := range d.parts {
+		l.sendResolve(env, p.Name, r.ID, r.Attempt-1, false)
+	}
+	clear(d.done)
+	d.decided = false
+	d.backoff = 1 + env.Rand().IntN(int(min(r.Attempt, 5)))
+}
+
+// decided tells the participants.
+func (l *leader) decided(env nodes.Env, r *record) {
+	if l == nil {
+		return
+	}
+	d := l.find(r.ID)
+	clear(d.done)
+	d.decided = true
+	l.send(env, d)
+}
+
+func (l *leader) onResolved(v Resolved) {
+	d := l.find(v.ID)
+	if d == nil || d.r.State == pending || v.Attempt != d.r.Attempt {
+		return
+	}
+	for i, p := range d.parts {
+		d.done[i] = d.done[i] || p.Name == v.Participant
+	}
+	if !slices.Contains(d.done, false) {
+		l.drives = slices.DeleteFunc(l.drives, func(o *drive) bool { return o == d })
+		l.forget = append(l.forget, v.ID)
+	}
+}
+
+// onQuery answers a participant that has waited too long, and aborts what it waits for unless that is decided.
+func (l *leader) onQuery(env nodes.Env, from nodes.ID, q Query) {
+	l.n.hints[q.Participant] = from
+	r := l.m.records[q.ID]
+	switch {
+	case r == nil:
+		// Nobody prepares before there is a record, so it is over and was forgotten, or this is no longer the leader.
+		l.log.Read(env, func(env nodes.Env, ok bool) {
+			if lead := l.group.m.lead; ok && lead != nil && lead.m.records[q.ID] == nil {
+				lead.sendResolve(env, q.Participant, q.ID, q.Attempt, false)
+			}
+		})
+	case q.Attempt < r.Attempt:
+		l.sendResolve(env, q.Participant, q.ID, q.Attempt, false)
+	case r.State != pending:
+		l.sendResolve(env, q.Participant, q.ID, q.Attempt, r.State == committed)
+	default:
+		if d := l.find(q.ID); !d.decided {
+			env.Reached("multi-master: a participant forced an abort")
+			l.decideNow(env, d, command{Reply: Reply{Abort: "a participant waited too long"}})
+		}
+	}
+}
+
+// driveTick sends again what was not answered, and gives up on votes after ResolveAfter.
+func (l *leader) driveTick(env nodes.Env) {
+	for _, d := range l.drives {
+		d.age++
+		d.ticks++
+		d.quiet++
+		switch {
+		case d.backoff > 0:
+			d.backoff--
+			if d.backoff == 0 {
+				d.ticks = 0
+				l.send(env, d)
+			}
+		case d.r.State == pending && d.decided: // in the log, or lost with the leadership
+		case d.r.State == pending && d.ticks >= resolveTicks:
+			env.Reached("multi-master: a coordinator gave up on votes")
+			l.decideNow(env, d, command{Reply: Reply{Abort: "not all participants voted in time"}})
+		case d.quiet >= resendTicks:
+			for i, p := range d.parts {
+				if !d.done[i] {
+					l.n.rotate(p.Name)
+				}
+			}
+			l.send(env, d)
+		}
+	}
+}

@@ -1,0 +1,161 @@
+package multimaster
+
+import "slices"
+
+// A cell is what a key holds. Cells are values: a list is never changed in place, so results may share it.
+type cell struct {
+	list  []int64
+	value int64
+	chain uint64 // hash of the list, element by element
+}
+
+func (c *cell) append(v int64) {
+	c.list = append(c.list[:len(c.list):len(c.list)], v)
+	c.chain = mix(c.chain ^ uint64(v))
+}
+
+// sum is what a cell adds to the digest of its range. An empty cell adds nothing, whether it is there or not.
+func (c *cell) sum(key string) uint64 {
+	if len(c.list) == 0 && c.value == 0 {
+		return 0
+	}
+	return mix(hashString(key) ^ c.chain ^ mix(uint64(c.value)))
+}
+
+// A store is the keys of one range. Its sum is a digest of all it holds that does not depend on how it came to.
+type store struct {
+	cells   map[string]*cell
+	holds   func(key string) bool // whether a key is of this range
+	sum     uint64
+	touched []touched // scratch
+}
+
+type touched struct {
+	key  string
+	cell cell
+}
+
+// run does those steps of a program that lie in this range, and returns a result for each step of the whole program. If
+// a condition fails it changes nothing and says which. With dry it changes nothing in any case.
+func (s *store) run(ops []Op, dry bool) (results []Result, abort string) {
+	s.touched = s.touched[:0]
+	for i := range ops {
+		op := &ops[i]
+		if op.F == Transfer {
+			if abort = s.transfer(op); abort != "" {
+				return nil, abort
+			}
+			continue
+		}
+		if !s.holds(op.Key) {
+			continue
+		}
+		c := s.touch(op.Key)
+		switch op.F {
+		case Read:
+			if results == nil {
+				results = make([]Result, len(ops))
+			}
+			results[i] = Result{List: c.list, Int: c.value}
+		case Append:
+			c.append(op.Value)
+		case Write:
+			c.value = op.Value
+		case CAS:
+			if c.value != op.Old {
+				return nil, "cas: " + op.Key + " holds another value"
+			}
+			c.value = op.Value
+		default:
+			return nil, "unknown step " + string(op.F)
+		}
+	}
+	if !dry {
+		for i := range s.touched {
+			s.put(s.touched[i].key, s.touched[i].cell)
+		}
+	}
+	return results, ""
+}
+
+func (s *store) transfer(op *Op) (abort string) {
+	if s.holds(op.Key) {
+		c := s.touch(op.Key)
+		if c.value < op.Value {
+			return "transfer: " + op.Key + " holds too little"
+		}
+		c.value -= op.Value
+	}
+	if s.holds(op.To) {
+		s.touch(op.To).value += op.Value
+	}
+	return ""
+}
+
+// touch returns the program's own copy of a cell; it is good until the next touch.
+func (s *store) touch(key string) *cell {
+	for i := range s.touched {
+		if s.touched[i].key == key {
+			return &s.touched[i].cell
+		}
+	}
+	t := touched{key: key}
+	if c := s.cells[key]; c != nil {
+		t.cell = *c
+	}
+	s.touched = append(s.touched, t)
+	return &s.touched[len(s.touched)-1].cell
+}
+
+func (s *store) put(key string, now cell) {
+	c := s.cells[key]
+	if c == nil {
+		c = &cell{}
+		s.cells[key] = c
+	}
+	s.sum += now.sum(key) - c.sum(key)
+	*c = now
+}
+
+// keys returns the keys of a program that a range holds, each once, in the order of the program.
+func keys(ops []Op, holds func(string) bool) []string {
+	list := make([]string, 0, len(ops))
+	add := func(key string) {
+		if holds(key) && !slices.Contains(list, key) {
+			list = append(list, key)
+		}
+	}
+	for i := range ops {
+		add(ops[i].Key)
+		if ops[i].F == Transfer {
+			add(ops[i].To)
+		}
+	}
+	return list
+}
+
+func readOnly(ops []Op) bool {
+	for i := range ops {
+		if ops[i].F != Read {
+			return false
+		}
+	}
+	return true
+}
+
+// mix is the finalizer of splitmix64 (Steele, Lea and Flood, OOPSLA 2014).
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// hashString is FNV-1a.
+func hashString(s string) uint64 {
+	h := uint64(14695981039346656037)
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * 1099511628211
+	}
+	return h
+}
