@@ -1,0 +1,170 @@
+package labs
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"faultlab/checker/history"
+	"faultlab/nodes"
+)
+
+// A client asks for one operation at a time, at random moments that do not wait for replies: it neither hurries nor
+// builds up a backlog after a slow one.
+type client struct {
+	Client
+	e     *engine
+	gaps  *rand.Rand // its own for the load, so that a workload that draws more does not shift it
+	mean  time.Duration
+	names int // identities that it has retired
+
+	scripted bool            // its requests fall due when they did in another run
+	script   []time.Duration // and not at random: then
+
+	busy    bool // an operation is under way
+	owed    bool // a request fell due meanwhile
+	reading bool // it is not yet done with its final reads
+
+	// The operation under way.
+	index  int // its place in the history
+	asked  Request
+	tries  int
+	giveUp time.Duration
+
+	arrive, next func()
+	replied      func(reply any, ok bool)
+}
+
+// employ places the clients: round robin over the regions, and over the zones of each.
+func (e *engine) employ() {
+	topology := e.run.Topology
+	regions := topology.Regions()
+	mean := time.Duration(e.o.Clients) * time.Second / time.Duration(e.o.Rate)
+	for i := range e.o.Clients {
+		region := regions[i%len(regions)]
+		members := topology.In(region)
+		neighbour, _ := topology.Member(members[i/len(regions)%len(members)])
+		id := nodes.ID(fmt.Sprintf("c%d", i+1))
+		c := &client{
+			Client: Client{
+				Member:   nodes.Member{ID: id, Region: region, Zone: neighbour.Zone},
+				Identity: string(id),
+				Rand:     generator(e.o.Seed, "client "+string(id)),
+			},
+			e: e, gaps: generator(e.o.Seed, "load of "+string(id)), mean: mean,
+		}
+		c.arrive, c.next, c.replied = c.due, c.read, c.hear
+		e.clients = append(e.clients, c)
+	}
+}
+
+// start sets when the next request falls due: after a time that is uniform between nothing and twice the mean.
+func (c *client) start() {
+	switch {
+	case !c.scripted:
+		c.e.cluster.After(time.Duration(c.gaps.Int64N(2*int64(c.mean)+1)), c.arrive)
+	case len(c.script) > 0:
+		c.e.cluster.After(max(0, c.script[0]-c.e.cluster.Now()), c.arrive)
+		c.script = c.script[1:]
+	}
+}
+
+// due is called whenever a request falls due.
+func (c *client) due() {
+	if !c.e.loading {
+		return
+	}
+	c.start()
+	if c.busy {
+		c.owed = true
+		return
+	}
+	c.ask()
+}
+
+// read asks for the next of the final reads.
+func (c *client) read() { c.reading = c.ask() }
+
+// ask begins the next operation, if the workload has one.
+func (c *client) ask() bool {
+	e := c.e
+	c.Number++
+	r, ok := e.work.Next(&c.Client, e.phase)
+	if !ok {
+		c.Number--
+		return false
+	}
+	if len(r.To) == 0 {
+		panic(fmt.Sprintf("lab %s: its workload asks nobody for %+v", e.lab.Name, r.Body))
+	}
+	if r.Deadline <= 0 {
+		r.Deadline = patience
+	}
+	now := e.cluster.Now()
+	c.busy, c.owed, c.index, c.asked, c.tries, c.giveUp = true, false, len(e.h.Ops), r, 0, now+r.Deadline
+	e.h.Ops = append(e.h.Ops, history.Op{
+		Index: c.index, Client: c.Identity, Region: c.Region, In: r.Body, Call: now, Outcome: history.Unknown, Phase: e.phase,
+	})
+	c.try(now)
+	return true
+}
+
+// try sends the request to the next member. All tries are one operation.
+func (c *client) try(now time.Duration) {
+	to := c.asked.To[c.tries%len(c.asked.To)]
+	c.tries++
+	wait := c.giveUp - now
+	if c.asked.Wait > 0 {
+		wait = min(wait, c.asked.Wait)
+	}
+	c.e.h.Ops[c.index].Node = string(to)
+	c.e.cluster.Call(c.Member, to, c.asked.Body, wait, c.replied)
+}
+
+// hear is told of a reply, or of silence.
+func (c *client) hear(reply any, ok bool) {
+	if !c.busy {
+		return // given up at the end of the run
+	}
+	now := c.e.cluster.Now()
+	if !ok && now < c.giveUp {
+		c.try(now)
+		return
+	}
+	outcome := history.Unknown
+	if ok {
+		outcome = c.e.lab.Outcome(c.asked.Body, reply)
+		if outcome == history.Failed && c.tries > 1 {
+			outcome = history.Unknown // that this try surely did nothing says nothing of the ones before it
+		}
+	}
+	c.finish(now, reply, outcome)
+	switch {
+	case c.reading && outcome == history.OK:
+		c.read()
+	case c.reading:
+		c.e.cluster.After(pause, c.next)
+	case c.owed && c.e.loading:
+		c.ask()
+	}
+}
+
+// finish ends the operation under way. One that may yet happen takes the client's identity with it.
+func (c *client) finish(now time.Duration, reply any, outcome history.Outcome) {
+	c.busy = false
+	op := &c.e.h.Ops[c.index]
+	op.Return, op.Out, op.Outcome = now, reply, outcome
+	c.e.work.Done(&c.Client, op)
+	if outcome == history.Unknown {
+		c.names++
+		c.Identity = fmt.Sprintf("%s.%d", c.ID, c.names)
+	}
+}
+
+// abandon ends what is still under way when the run ends.
+func (c *client) abandon() {
+	c.reading = false
+	if c.busy {
+		c.finish(c.e.cluster.Now(), nil, history.Unknown)
+	}
+}

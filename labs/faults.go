@@ -1,0 +1,129 @@
+package labs
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"faultlab/checker/history"
+	"faultlab/nemesis"
+	"faultlab/nodes"
+)
+
+// Unsupported is the error of a run that its runtime, or this machine, cannot do.
+type Unsupported struct{ Why string }
+
+func (u *Unsupported) Error() string { return u.Why }
+
+// Invalid is the error of options that no run could be made with.
+type Invalid struct{ Err error }
+
+func (i *Invalid) Error() string { return i.Err.Error() }
+func (i *Invalid) Unwrap() error { return i.Err }
+
+// schedule draws what is to be done to the cluster, or takes the plan for it. skipped says what of the lab's own list
+// cannot be done here.
+func schedule(lab Lab, o Options, g nemesis.Ground, cluster any) (s nemesis.Schedule, skipped []string, err error) {
+	if o.Plan != nil {
+		if err := o.Plan.Validate(g, o.Time); err != nil {
+			return nil, nil, &Invalid{err}
+		}
+		for _, f := range o.Plan {
+			if k, _ := nemesis.Find(f.Kind); !k.Works(cluster) {
+				return nil, nil, &Unsupported{f.Kind + ": this runtime cannot do it"}
+			}
+		}
+		return o.Plan, nil, nil
+	}
+	specs, named := o.Nemesis, false
+	switch strings.Join(specs, ",") {
+	case "none":
+		return nil, nil, nil
+	case "all":
+		specs = lab.Faults
+	case "swarm":
+		specs = nemesis.Swarm(generator(o.Seed, "swarm"), lab.Faults)
+	default:
+		named = true
+	}
+	for _, spec := range specs {
+		if _, _, err := nemesis.Parse(spec); err != nil {
+			return nil, nil, &Invalid{err}
+		}
+	}
+	s, skipped = nemesis.Draw(generator(o.Seed, "nemesis"), g, specs, o.Time, cluster)
+	if named && len(skipped) > 0 {
+		return nil, nil, &Unsupported{strings.Join(skipped, "; ")}
+	}
+	return s, skipped, nil
+}
+
+// strikes are the schedule at work.
+type strikes struct {
+	player  *nemesis.Player
+	windows []history.Window
+}
+
+// unleash begins the schedule, whose times count from now.
+func (e *engine) unleash(ctx context.Context) *strikes {
+	s := &strikes{}
+	e.run.Struck = make([][]nodes.ID, len(e.run.Schedule))
+	target := nemesis.Target{Cluster: e.cluster, After: e.cluster.After, Now: e.cluster.Now}
+	if e.lab.Resolve != nil {
+		target.Resolve = func(role string) []nodes.ID { return e.lab.Resolve(e.h, role) }
+	}
+	s.player = nemesis.Play(ctx, target, e.run.Schedule, e.cluster.Now(), func(i int, w nemesis.Window) {
+		e.run.Struck[i] = w.Strike.Nodes
+		s.windows = append(s.windows, history.Window{
+			Kind: w.Fault.Kind, Form: w.Fault.Form, Start: w.Start, End: w.End,
+			Nodes: names(w.Strike.Nodes), Down: names(w.Strike.Down), Cuts: links(w.Strike.Cuts), Hurts: links(w.Strike.Hurts),
+			Role: w.Fault.Role, Took: w.Strike.Took, Why: w.Strike.Why,
+		})
+	})
+	return s
+}
+
+// heal undoes all that is still done, and returns the windows of all faults, in the order of time.
+func (s *strikes) heal(ctx context.Context) ([]history.Window, error) {
+	err := s.player.HealAll(ctx)
+	slices.SortStableFunc(s.windows, func(a, b history.Window) int { return cmp.Compare(a.Start, b.Start) })
+	return s.windows, err
+}
+
+// Resolved returns the schedule with each role replaced by those who had it in this run.
+func (run *Run) Resolved() nemesis.Schedule {
+	s := slices.Clone(run.Schedule)
+	for i := range s {
+		if s[i].Role != "" && len(s[i].Nodes) == 0 && i < len(run.Struck) {
+			s[i].Nodes = run.Struck[i]
+		}
+	}
+	return s
+}
+
+func names(ids []nodes.ID) []string {
+	var out []string
+	for _, id := range ids {
+		out = append(out, string(id))
+	}
+	return out
+}
+
+func links(ls []nodes.Link) []history.Link {
+	var out []history.Link
+	for _, l := range ls {
+		out = append(out, history.Link{From: string(l.From), To: string(l.To)})
+	}
+	return out
+}
+
+// covers says whether a list of kinds, some with a form, holds that of a fault.
+func covers(list []string, f nemesis.Fault) bool { return slices.ContainsFunc(list, f.Is) }
+
+func faultName(kind, form string) string {
+	if form == "" {
+		return kind
+	}
+	return kind + ":" + form
+}

@@ -1,0 +1,96 @@
+// Package labs says what a lab is, and runs one: a system, the topology it stands on, the workload that clients put on
+// it, and the guarantees it gives. It puts nodes, nemesis and checkers together and imports no runtime: a cluster is
+// whatever offers the few methods of Cluster.
+package labs
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"faultlab/checker"
+	"faultlab/checker/history"
+	"faultlab/nemesis"
+	"faultlab/nodes"
+)
+
+// A Lab is data: everything there is to say of one design.
+type Lab struct {
+	Name  string // as on the command line: "multi-master"
+	About string // one sentence
+	Guide string // the lab's README: the design and its promises, in Markdown
+
+	System   nodes.System
+	Topology func(nodes int) (nodes.Topology, error) // the default for 0; an error for a number it cannot be built with
+	Ground   func(nodes.Topology) nemesis.Ground     // groups and roles, for the nemesis
+
+	Workload func(nodes.Topology, *rand.Rand) Workload
+	// Outcome says what a reply means. Silence is not a reply, and is Unknown.
+	Outcome func(in, out any) history.Outcome
+	// Resolve says who has a role now, by the events emitted so far; nobody if it is not known.
+	Resolve func(h *history.History, role string) []nodes.ID
+
+	Guarantees func(nodes.Topology) []Guarantee
+	Faults     []string // what --nemesis all draws from: kinds, or kinds with a form, "power-loss:all"
+	Defaults   Defaults
+}
+
+// Defaults are a lab's own values for what the command line leaves open.
+type Defaults struct {
+	Clients int           // over all regions
+	Rate    int           // requests a second, over all clients
+	WarmUp  time.Duration // before the safety phase: the cluster elects its leaders
+	Calm    time.Duration // length of the recovery phase
+}
+
+// A Guarantee is a promise, as data. ID and Name never change once published.
+type Guarantee struct {
+	ID        string // "O5"
+	Name      string // "durable-ack"
+	Statement string // one precise sentence
+
+	// Under lists the faults under which it is promised: kinds, or kinds with a form. With any other fault in the
+	// schedule it is not judged.
+	Under []string
+	// Exercised says why this schedule could not exercise it ("" if it could); nil means that any schedule does.
+	Exercised func(nemesis.Schedule) (why string)
+
+	Checker checker.Checker // decides; Undetermined if too little happened for a pass to mean anything
+}
+
+// A Workload is what clients ask for. One value serves one run; all calls come from the cluster's event loop, so it may
+// keep state of its own (which keys are live, what was acknowledged).
+type Workload interface {
+	// Next returns c's next request in this phase; ok is false if it has none now: in the phases under load it is asked
+	// again later, in the final phase it is done once it has none.
+	Next(c *Client, phase history.Phase) (r Request, ok bool)
+	// Done tells what became of it. op.Index is its place in the history.
+	Done(c *Client, op *history.Op)
+}
+
+// A Request is one operation to be done.
+type Request struct {
+	Body     any
+	To       []nodes.ID    // members to try, one after another, within the deadline
+	Wait     time.Duration // how long to wait for one of them before the next is tried with the same body; 0: the whole deadline
+	Deadline time.Duration // when the client gives up and the outcome is unknown; 0: one second
+}
+
+// A Client is one client for the whole run, through all identities that it takes on.
+type Client struct {
+	nodes.Member            // ID is "c3", and never changes
+	Identity     string     // "c3", after an unknown outcome "c3.1", ...
+	Number       uint64     // how many operations it has invoked so far, through all identities; rises by one before each Next
+	Rand         *rand.Rand // its own generator
+}
+
+// A Cluster is a running system: one event loop, on a clock that is made up or real.
+type Cluster interface {
+	Now() time.Duration // since the start
+	After(d time.Duration, f func())
+	// Call sends a client's request and calls done exactly once: with the first reply, or with ok false after wait.
+	Call(from nodes.Member, to nodes.ID, body any, wait time.Duration, done func(reply any, ok bool))
+	// Run handles all that happens up to and including that time. The error is a *nodes.Broken if a node under test did
+	// what no node may; the cluster can be run on.
+	Run(until time.Duration) error
+	Close() error
+}

@@ -1,0 +1,261 @@
+package multimaster
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"faultlab/checker"
+	"faultlab/checker/history"
+	"faultlab/checker/linear"
+	"faultlab/labs"
+	"faultlab/nemesis"
+	"faultlab/nodes"
+	mm "faultlab/nodes/multimaster"
+)
+
+const (
+	electedWithin = 3 * time.Second // T_elect: after a fault the groups it touched have leaders again
+	restoreWithin = 10 * time.Second
+	cutAtLeast    = 3 * time.Second // so much of a run must have a region cut off and nothing else wrong
+)
+
+// everything is the faults that no promise of safety excludes.
+var everything = []string{"partition", "kill", "power-loss", "pause", "slow", "reorder", "loss", "lost-reply", "clock"}
+
+// judge is what the promises of one run share: the views of its history, taken once.
+type judge struct {
+	layout *mm.Layout
+	lists  *checker.Transactions
+	banks  [][]string
+}
+
+func guarantees(t nodes.Topology) []labs.Guarantee {
+	j := &judge{
+		layout: mm.NewLayout(t),
+		lists:  &checker.Transactions{View: listView},
+		banks:  newWorkload(t, nil).(*workload).banks,
+	}
+	return []labs.Guarantee{
+		{
+			ID: "O1", Name: "linearizable-partition",
+			Statement: "Operations on one range are linearizable.",
+			Under:     everything,
+			Checker:   checker.Linearizable[linear.CellState]{Model: linear.Cell(), View: cellView, Lists: j.lists, Effects: touchesRegister},
+		}, {
+			ID: "O2", Name: "strict-serializable",
+			Statement: "Committed transactions have a serial order that respects real time.",
+			Under:     everything,
+			Checker:   checker.Isolation{Of: j.lists},
+		}, {
+			ID: "O3", Name: "atomic-across-shards",
+			Statement: "All writes of a transaction are visible, or none, to every reader.",
+			Under:     everything,
+			Checker:   checker.Atomic{Of: j.lists},
+		}, {
+			ID: "O4", Name: "deterministic-apply",
+			Statement: "After the same log index every replica of a group has the same state, also after a restart.",
+			Under:     everything,
+			Checker:   checker.Digests{View: digestView},
+		}, {
+			ID: "O5", Name: "durable-ack",
+			Statement: "What a transaction wrote before it was acknowledged survives the crash and the power loss of any nodes, including all.",
+			Under:     everything,
+			Checker:   checker.Durable{Of: j.lists},
+		}, {
+			ID: "O6", Name: "outcomes-stick",
+			Statement: "A failed transaction is never visible; one of unknown outcome has one outcome by the final reads, and never another.",
+			Under:     everything,
+			Checker:   checker.Outcomes{Of: j.lists},
+		}, {
+			ID: "O7", Name: "exactly-once-submit",
+			Statement: "A transaction is applied once at most, however often it is submitted, to whomever.",
+			Under:     everything,
+			Checker:   checker.Duplicates{Of: j.lists},
+		}, {
+			ID: "O9", Name: "bounded-blocking",
+			Statement: "Locks of participants that reach a majority of the status group last no longer than T_res (0.6 s), the second that telling it may take, and an election; in a region that is cut off only cross-region transactions prepared before the cut keep keys locked.",
+			Under:     everything,
+			Checker:   j.locks(t),
+		}, {
+			ID: "O10", Name: "application-invariants",
+			Statement: "The total of each bank never changes, no balance is negative, and of each pair of doctors one at least is on call.",
+			Under:     everything,
+			Checker: checker.All{
+				checker.Bank{View: bankView(j.banks), Totals: j.totals(), Partial: true, Limit: func(string) int64 { return 0 }, Moves: moves},
+				checker.Invariant[ward]{View: wardView, Holds: ward.covered},
+			},
+		}, {
+			ID: "A1", Name: "available-one-node-down",
+			Statement: "While no more than one node is down, frozen or cut off, 99 % of all transactions succeed from T_elect (3 s) on, with no gap over 2 s.",
+			Under:     everything,
+			Checker: checker.Availability{
+				Class:  "transactions with one node down at most",
+				When:   func(f checker.Faults) bool { return len(lamed(f.All())) <= 1 && !hurt(f.All()) },
+				Of:     func(*history.Op, checker.Faults) bool { return true },
+				Served: answered, Settle: electedWithin, AtLeast: 200,
+			},
+		}, {
+			ID: "A2", Name: "available-outside-cut",
+			Statement: "While one region is cut off, 99 % of the single-range transactions that clients of the other regions make on ranges of their own succeed, with no gap over 2 s; but for keys that O9 lets stay locked.",
+			Under:     everything, Exercised: cutsRegion,
+			Checker: j.available("single-range transactions at home, outside the cut region", 50, func(op *history.Op, cut string) bool { return op.Region != cut }),
+		}, {
+			ID: "A3", Name: "available-inside-cut",
+			Statement: "While one region is cut off, 99 % of the single-range transactions that its own clients make on its own ranges succeed, with no gap over 2 s; but for keys that O9 lets stay locked.",
+			Under:     everything, Exercised: cutsRegion,
+			Checker: j.available("single-range transactions at home, inside the cut region", 20, func(op *history.Op, cut string) bool { return op.Region == cut }),
+		}, {
+			ID: "A4", Name: "refused-across-cut",
+			Statement: "While one region is cut off, no transaction across the cut succeeds.",
+			Under:     everything, Exercised: cutsRegion,
+			Checker: checker.Availability{
+				Class:  "transactions across the cut",
+				When:   oneRegionCut,
+				Of:     j.acrossCut,
+				Refuse: true, AtLeast: 20, Least: cutAtLeast,
+			},
+		}, {
+			ID: "R1", Name: "recovers",
+			Statement: "Within 10 s of the last heal every range serves the clients of every region, and from then on 99 % of all transactions succeed; no lock is left.",
+			Under:     everything,
+			Checker: checker.Recovery{
+				Class:      "transactions",
+				Pairs:      j.pairs,
+				Expect:     j.allPairs(t),
+				Served:     answered,
+				Unfinished: leftLocked,
+				Within:     restoreWithin,
+			},
+		},
+	}
+}
+
+// lamed returns the members that are down, frozen or cut off.
+func lamed(windows []history.Window) []string {
+	var all []string
+	for _, w := range windows {
+		list := w.Down
+		if len(w.Cuts) > 0 {
+			list = w.Nodes
+		}
+		for _, id := range list {
+			if !slices.Contains(all, id) {
+				all = append(all, id)
+			}
+		}
+	}
+	return all
+}
+
+// hurt says that something other than crashes and cuts is going on.
+func hurt(windows []history.Window) bool {
+	return slices.ContainsFunc(windows, func(w history.Window) bool {
+		switch w.Kind {
+		case "partition":
+			return w.Form != "one-node" && w.Form != "leader"
+		case "kill", "power-loss", "pause":
+			return false
+		}
+		return true
+	})
+}
+
+func isRegionCut(w history.Window) bool { return w.Kind == "partition" && w.Form == "region" }
+
+// oneRegionCut says that one region is cut off and nothing else is wrong, nor was a while ago.
+func oneRegionCut(f checker.Faults) bool {
+	return len(f.Active) == 1 && len(f.Recent) == 0 && isRegionCut(f.Active[0])
+}
+
+// cutRegion returns the region that is cut off.
+func cutRegion(f checker.Faults) string { return regionOf(f.Active[0].Nodes[0]) }
+
+// regionOf returns the region of a member, by its name: a1 is in A.
+func regionOf(id string) string { return string(id[0] - 'a' + 'A') }
+
+func cutsRegion(s nemesis.Schedule) string {
+	if slices.ContainsFunc(s, func(f nemesis.Fault) bool { return f.Is("partition:region") }) {
+		return ""
+	}
+	return "no fault of this run cuts off a region"
+}
+
+// atHome says that a transaction is on one range, of its client's own region.
+func (j *judge) atHome(op *history.Op) bool {
+	ranges := j.layout.Participants(op.In.(mm.Txn).Ops)
+	return len(ranges) == 1 && ranges[0].Region == op.Region
+}
+
+func (j *judge) rangeOf(op *history.Op) string {
+	return "range " + j.layout.Participants(op.In.(mm.Txn).Ops)[0].Name
+}
+
+// acrossCut says that the cut lies between a client and a range that it needs.
+func (j *judge) acrossCut(op *history.Op, f checker.Faults) bool {
+	cut := cutRegion(f)
+	return slices.ContainsFunc(j.layout.Participants(op.In.(mm.Txn).Ops), func(r *mm.Range) bool {
+		return (r.Region == cut) != (op.Region == cut)
+	})
+}
+
+// available judges AVAIL of single-range transactions at home while a region is cut off. Keys that a transaction across
+// regions had locked before the cut are the blast radius that O9 allows, and O9 judges how long; they are left out here.
+// Clients inside spend most of a cut waiting for transactions across it, so that they take longer to ask for enough.
+func (j *judge) available(class string, atLeast int, of func(op *history.Op, cut string) bool) checker.Checker {
+	return checker.Func(func(h *history.History) history.Result {
+		locked := j.crossLocks(h)
+		return checker.Availability{
+			Class: class,
+			When:  oneRegionCut,
+			Of: func(op *history.Op, f checker.Faults) bool {
+				return of(op, cutRegion(f)) && j.atHome(op) && !locked.before(f.Active[0].Start, op)
+			},
+			Served: answered, Per: j.rangeOf, AtLeast: atLeast, Least: cutAtLeast,
+		}.Check(h)
+	})
+}
+
+// pairs names what a success shows to be served: a range, to the clients of a region.
+func (j *judge) pairs(op *history.Op) []string {
+	var list []string
+	for _, r := range j.layout.Participants(op.In.(mm.Txn).Ops) {
+		list = append(list, "range "+r.Name+" to clients in "+op.Region)
+	}
+	return list
+}
+
+func (j *judge) allPairs(t nodes.Topology) []string {
+	var list []string
+	for _, r := range j.layout.Ranges {
+		for _, region := range t.Regions() {
+			list = append(list, "range "+r.Name+" to clients in "+region)
+		}
+	}
+	return list
+}
+
+func (j *judge) totals() map[string]int64 {
+	totals := map[string]int64{}
+	for _, accounts := range j.banks {
+		totals[accounts[0]] = int64(len(accounts)) * deposit
+	}
+	return totals
+}
+
+func moves(op *history.Op) bool {
+	return op.Outcome == history.OK && op.In.(mm.Txn).Ops[0].F == mm.Transfer
+}
+
+// touchesRegister says that a transaction may have an effect that no list shows.
+func touchesRegister(op *history.Op) bool {
+	return slices.ContainsFunc(op.In.(mm.Txn).Ops, func(o mm.Op) bool { return o.F != mm.Read && kindOf(o.Key) == registerKind })
+}
+
+func digestView(e *history.Event) (checker.Digest, bool) {
+	d, ok := e.Event.(mm.Digest)
+	if !ok {
+		return checker.Digest{}, false
+	}
+	return checker.Digest{Group: d.Group, Index: d.Index, Sum: strconv.FormatUint(d.Sum, 16)}, true
+}

@@ -1,0 +1,102 @@
+// Package multimaster is the lab of the multi-region multi-master OLTP store in nodes/multimaster: its topology, what
+// clients ask of it, and its promises O1 to O7, O9 and O10 with their availability and recovery. README.md says them in
+// words.
+package multimaster
+
+import (
+	_ "embed"
+	"fmt"
+	"strings"
+	"time"
+
+	"faultlab/checker/history"
+	"faultlab/labs"
+	"faultlab/nemesis"
+	"faultlab/nodes"
+	mm "faultlab/nodes/multimaster"
+	"faultlab/nodes/raftlog"
+)
+
+//go:embed README.md
+var guide string
+
+// Lab returns the lab.
+func Lab() labs.Lab {
+	return labs.Lab{
+		Name:       "multi-master",
+		About:      "a multi-region multi-master OLTP store: consensus per key range, two-phase commit between ranges",
+		Guide:      guide,
+		System:     mm.System(),
+		Topology:   topology,
+		Ground:     ground,
+		Workload:   newWorkload,
+		Outcome:    outcome,
+		Resolve:    resolve,
+		Guarantees: guarantees,
+		Faults: []string{
+			"partition", "partition:region", "kill", "power-loss", "pause", "slow", "reorder", "loss", "lost-reply", "clock",
+		},
+		Defaults: labs.Defaults{Clients: 18, Rate: 200, WarmUp: 5 * time.Second, Calm: 15 * time.Second},
+	}
+}
+
+// topology is three regions with the same number of nodes each, three by default, every node in a zone of its own.
+func topology(n int) (nodes.Topology, error) {
+	if n == 0 {
+		n = 9
+	}
+	if n < 9 || n%3 != 0 {
+		return nodes.Topology{}, fmt.Errorf("multi-master cannot be built with %d nodes: it has three regions with as many nodes each, three or more: 9, 12 or 15, say", n)
+	}
+	t := nodes.Topology{RoundTrips: []nodes.RoundTrip{
+		{A: "A", B: "B", Time: 40 * time.Millisecond},
+		{A: "B", B: "C", Time: 80 * time.Millisecond},
+		{A: "A", B: "C", Time: 120 * time.Millisecond},
+	}}
+	for _, region := range []string{"A", "B", "C"} {
+		for i := range n / 3 {
+			t.Members = append(t.Members, nodes.Member{
+				ID: nodes.ID(fmt.Sprint(strings.ToLower(region), i+1)), Region: region, Zone: fmt.Sprint(region, i+1),
+			})
+		}
+	}
+	return t, nil
+}
+
+// leaderRole names the leader of a group, as a role.
+func leaderRole(group string) string { return "leader of " + group }
+
+// ground tells the nemesis the consensus groups, and that it may aim at their leaders. The leader of a status group is
+// the coordinator of the transactions across regions whose records it keeps.
+func ground(t nodes.Topology) nemesis.Ground {
+	g := nemesis.Ground{Topology: t}
+	l := mm.NewLayout(t)
+	for _, list := range [][]mm.Range{l.Ranges, l.Status} {
+		for _, r := range list {
+			g.Groups = append(g.Groups, r.Voters)
+			g.Roles = append(g.Roles, leaderRole(r.Name))
+		}
+	}
+	return g
+}
+
+// resolve finds the last member that was elected to lead a group.
+func resolve(h *history.History, role string) []nodes.ID {
+	for i := len(h.Events) - 1; i >= 0; i-- {
+		if e, ok := h.Events[i].Event.(raftlog.Leads); ok && leaderRole(e.Group) == role {
+			return []nodes.ID{nodes.ID(h.Events[i].Node)}
+		}
+	}
+	return nil
+}
+
+// outcome says what a reply means: the store answers only what it knows.
+func outcome(_, out any) history.Outcome {
+	switch out.(type) {
+	case mm.TxnOK:
+		return history.OK
+	case mm.TxnAborted:
+		return history.Failed
+	}
+	return history.Unknown
+}

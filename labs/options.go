@@ -1,0 +1,51 @@
+package labs
+
+import (
+	"time"
+
+	"faultlab/checker/history"
+	"faultlab/nemesis"
+	"faultlab/nodes"
+)
+
+// Options are one run's arguments. Zero values mean the lab's defaults.
+type Options struct {
+	Seed     uint64
+	Time     time.Duration // length of the safety phase
+	Rate     int
+	Clients  int
+	Nodes    int
+	Bug      string
+	Nemesis  []string         // kinds, "all", "swarm" or "none"
+	Plan     nemesis.Schedule // if not nil, used as it is and nothing is drawn
+	Requests []history.Op     // if not nil, clients ask what these asked, when they did, and the workload is not asked
+	On       string           // the runtime's name, as it is reported: "sim"
+	Start    func(nodes.Spec) (Cluster, error)
+	Recode   bool                                  // see nodes.Spec
+	Tick     func(now, end time.Duration, ops int) // called now and then, for a progress line; may be nil
+}
+
+// A Run is what one run left: everything in its folder but the files' shapes.
+type Run struct {
+	Lab      string
+	Options  Options
+	Topology nodes.Topology
+	Schedule nemesis.Schedule // with roles as they were drawn; Windows hold what they resolved to
+	Skipped  []string         // what of the lab's faults this runtime cannot do, a sentence each
+	Struck   [][]nodes.ID     // by place in Schedule: whom it hit, its role if it has one
+	History  *history.History
+	Reached  map[string]int
+	Logs     map[nodes.ID][]string
+	Broken   []*nodes.Broken
+	Stopped  bool            // it was interrupted: neither recovery nor final reads took place
+	Judged   []Judged        // in the order of the lab's guarantees
+	Verdict  history.Verdict // the worst of Judged and of what Reason says
+	Reason   string          // what holds for the whole run and for no guarantee alone: a node broke, a fault never took effect
+	Cluster  Cluster         // closed; a runtime may still be able to save its disks; nil in a run that was loaded
+}
+
+// A Judged is one guarantee's result.
+type Judged struct {
+	Guarantee
+	history.Result
+}
