@@ -1,0 +1,33 @@
+# make        build ./lab
+# make test   all that must hold before a commit
+# make bench  the numbers of BENCHMARKS.md; BENCH=Kernel for some of them
+# make cross  ./lab for other systems, as lab-OS-ARCH
+
+export CGO_ENABLED = 0
+# Runs record the hash of the program that made them, so it depends on the source alone: not on where it was built, nor
+# on the state of the repository.
+BUILD = go build -trimpath -buildvcs=false
+BENCH = .
+CROSS = darwin-arm64 windows-amd64 linux-arm64
+
+.PHONY: lab test bench cross clean $(CROSS)
+
+lab:
+	$(BUILD) -o lab ./cmd/lab
+
+test:
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not as gofmt writes it:" $$unformatted; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+	go test -timeout 10m ./...
+
+bench:
+	go test -timeout 60m -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+cross: $(CROSS)
+
+$(CROSS):
+	GOOS=$(word 1,$(subst -, ,$@)) GOARCH=$(word 2,$(subst -, ,$@)) $(BUILD) -o lab-$@$(if $(findstring windows,$@),.exe) ./cmd/lab
+
+clean:
+	rm -f lab lab-*

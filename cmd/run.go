@@ -1,0 +1,404 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"faultlab/checker/history"
+	"faultlab/labs"
+	"faultlab/nemesis"
+)
+
+const (
+	summaryFile  = "summary.json"
+	defaultStore = "store"
+)
+
+// runFlags are the flags of lab run.
+type runFlags struct {
+	nemesis []string
+	plan    string
+	on      string
+	seed    uint64
+	seeds   int
+	time    time.Duration
+	rate    int
+	clients int
+	nodes   int
+	bug     string
+	store   string
+	keep    string
+	output  output
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{
+		Use:   "run LAB",
+		Short: "Run a lab, break it, and judge what it promised",
+		Long: `run starts the nodes of a lab, lets clients use them while the nemesis breaks them, heals
+everything, and judges each guarantee of the lab by what the clients saw.
+
+The same seed gives the same run, to the byte. What a run leaves is in its run folder,
+STORE/LAB/TIME-SEED; STORE/latest is the last.`,
+		Example: `  lab run multi-master --nemesis partition
+  lab run multi-master --nemesis kill,power-loss:all --seed 7 --time 2m
+  lab run multi-master --nemesis all --seeds 200
+  lab run multi-master --bug decide-before-log
+  lab run multi-master --format junit=lab.xml`,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return badly("which lab? there is %s", strings.Join(a.labNames(), ", "))
+			}
+			return atMost(1, "one lab")(c, args)
+		},
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return a.labNames(), cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(c *cobra.Command, args []string) error { return a.doRun(c, args[0], f) },
+	}
+	flags := c.Flags()
+	flags.StringSliceVar(&f.nemesis, "nemesis", []string{"all"}, "faults to draw, as `kill,partition:region`; or all, swarm (some of all), none")
+	flags.StringVar(&f.plan, "plan", "", "do the faults of this `file` and draw none")
+	flags.StringVar(&f.on, "on", places[0].name, "where the nodes run: "+strings.Join(placeNames(), ", "))
+	flags.Uint64Var(&f.seed, "seed", 1, "what all chance is drawn from")
+	flags.IntVar(&f.seeds, "seeds", 1, "do so many runs, of this seed and those after it")
+	flags.DurationVar(&f.time, "time", time.Minute, "length of the phase with faults")
+	flags.IntVar(&f.rate, "rate", 0, "requests a second, over all clients (default: the lab's)")
+	flags.IntVar(&f.clients, "clients", 0, "clients, over all regions (default: the lab's)")
+	flags.IntVar(&f.nodes, "nodes", 0, "nodes, over all regions (default: the lab's)")
+	flags.StringVar(&f.bug, "bug", "", "switch a known mistake on, by its `name` (lab list bugs)")
+	flags.StringVar(&f.store, "store", defaultStore, "the `folder` that run folders are kept in")
+	flags.StringVar(&f.keep, "keep", "failed", "with --seeds, which runs leave a folder: failed, all")
+	f.output.flags(c)
+	c.RegisterFlagCompletionFunc("nemesis", completeFaults)
+	c.RegisterFlagCompletionFunc("on", cobra.FixedCompletions(placeNames(), cobra.ShellCompDirectiveNoFileComp))
+	c.RegisterFlagCompletionFunc("keep", cobra.FixedCompletions([]string{"failed", "all"}, cobra.ShellCompDirectiveNoFileComp))
+	c.RegisterFlagCompletionFunc("bug", func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		var bugs []string
+		for _, l := range a.labs {
+			if len(args) == 0 || args[0] == l.Name {
+				bugs = append(bugs, bugNames(l)...)
+			}
+		}
+		return bugs, cobra.ShellCompDirectiveNoFileComp
+	})
+	return c
+}
+
+func placeNames() []string {
+	var names []string
+	for _, p := range places {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+func bugNames(l labs.Lab) []string {
+	var names []string
+	for _, b := range l.System.Bugs {
+		names = append(names, b.Name)
+	}
+	return names
+}
+
+// whole are the words of --nemesis that stand for a list of faults.
+var whole = []string{"all", "swarm", "none"}
+
+// completeFaults completes the last of several faults.
+func completeFaults(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+	head := typed[:strings.LastIndex(typed, ",")+1]
+	var out []string
+	if head == "" {
+		out = append(out, whole...)
+	}
+	for _, k := range nemesis.Kinds {
+		out = append(out, head+k.Name)
+		for _, form := range k.Forms {
+			out = append(out, head+k.Name+":"+form)
+		}
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+}
+
+// options checks the flags and returns what they come to.
+func (f runFlags) options(c *cobra.Command, lab labs.Lab) (labs.Options, error) {
+	o := labs.Options{Seed: f.seed, Time: f.time, Rate: f.rate, Clients: f.clients, Nodes: f.nodes, Bug: f.bug, On: f.on, Nemesis: f.nemesis}
+	for _, n := range []struct {
+		flag  string
+		value int
+	}{{"rate", f.rate}, {"clients", f.clients}, {"nodes", f.nodes}, {"seeds", f.seeds}} {
+		if c.Flags().Changed(n.flag) && n.value < 1 {
+			return o, badly("--%s %d: it must be at least 1", n.flag, n.value)
+		}
+	}
+	if f.time < time.Second {
+		return o, badly("--time %s: it must be at least 1s", f.time)
+	}
+	if f.rate > 1e6 || f.clients > 1e5 {
+		return o, badly("--rate %d --clients %d: at most 1000000 requests a second and 100000 clients", f.rate, f.clients)
+	}
+	if _, err := lab.Topology(f.nodes); err != nil {
+		return o, badly("--nodes %d: %w", f.nodes, err)
+	}
+	if _, known := lab.System.Bug(f.bug); !known && f.bug != "" {
+		return o, badly("lab %s: %s", lab.Name, unknown("bug", f.bug, bugNames(lab)))
+	}
+	if f.keep != "failed" && f.keep != "all" {
+		return o, badly("%s", unknown("--keep", f.keep, []string{"failed", "all"}))
+	}
+	p, err := placeNamed(f.on)
+	if err != nil {
+		return o, err
+	}
+	o.Start = p.start
+	if f.plan != "" {
+		if c.Flags().Changed("nemesis") {
+			return o, badly("--plan and --nemesis: a plan holds all faults, so give one of the two")
+		}
+		o.Nemesis = []string{"plan"}
+		o.Plan, err = readPlan(f.plan)
+		return o, err
+	}
+	if err := checkFaults(f.nemesis); err != nil {
+		return o, err
+	}
+	return o, nil
+}
+
+func checkFaults(specs []string) error {
+	if len(specs) == 0 {
+		return badly("--nemesis names no fault; none is a word for that")
+	}
+	var known []string
+	for _, k := range nemesis.Kinds {
+		known = append(known, k.Name)
+	}
+	for _, spec := range specs {
+		for _, word := range whole {
+			if spec == word && len(specs) > 1 {
+				return badly("--nemesis %s: %s stands alone", strings.Join(specs, ","), word)
+			}
+			if spec == word {
+				return nil
+			}
+		}
+		kind, form, hasForm := strings.Cut(spec, ":")
+		k, ok := nemesis.Find(kind)
+		if !ok {
+			return badly("%s", unknown("fault", kind, append(known, whole...)))
+		}
+		if _, _, err := nemesis.Parse(spec); err != nil && hasForm {
+			return badly("%s", unknown("form of "+kind, form, k.Forms))
+		} else if err != nil {
+			return badly("%w", err)
+		}
+	}
+	return nil
+}
+
+func readPlan(path string) (nemesis.Schedule, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, badly("--plan %s: %w", path, cause(err))
+	}
+	defer file.Close()
+	s, err := nemesis.ReadPlan(file)
+	if err != nil {
+		return nil, badly("%w", err)
+	}
+	if s == nil {
+		s = nemesis.Schedule{} // a plan of no faults, not: draw some
+	}
+	return s, nil
+}
+
+func (a *app) doRun(c *cobra.Command, name string, f runFlags) error {
+	lab, err := a.lab(name)
+	if err != nil {
+		return err
+	}
+	o, err := f.options(c, lab)
+	if err != nil {
+		return err
+	}
+	if err := f.output.open(a); err != nil {
+		return err
+	}
+	defer f.output.discard()
+	st := store{dir: f.store, started: time.Now(), command: func(seed uint64) string {
+		f := f
+		f.seed, f.seeds = seed, 1
+		return a.commandOf(lab, f)
+	}}
+	if err := st.open(lab.Name); err != nil {
+		return err
+	}
+	if st.build, err = build(); err != nil {
+		return err
+	}
+	where, _ := placeNamed(f.on)
+	f.output.say(where.about)
+	if f.seeds > 1 {
+		return a.doSet(c.Context(), lab, o, f, st)
+	}
+	return a.doOne(c.Context(), lab, o, &f.output, st)
+}
+
+// doOne does one run, keeps it and prints it.
+func (a *app) doOne(ctx context.Context, lab labs.Lab, o labs.Options, out *output, st store) error {
+	bar := a.bar(out.quiet)
+	o.Tick = bar.tick
+	run, err := labs.Do(ctx, lab, o)
+	bar.clear()
+	if err != nil {
+		return classed(err)
+	}
+	dir, err := st.save(run, lab)
+	if err != nil {
+		return err
+	}
+	if err := st.point(dir); err != nil {
+		return err
+	}
+	if err := out.print(shown{run: run, folder: dir, command: st.command(o.Seed)}); err != nil {
+		return err
+	}
+	return status(run.Verdict)
+}
+
+// doSet does many runs, keeps those that are worth it and prints what they came to.
+func (a *app) doSet(ctx context.Context, lab labs.Lab, o labs.Options, f runFlags, st store) error {
+	bar := a.bar(f.output.quiet)
+	keep := func(run *labs.Run) (string, error) {
+		if f.keep != "all" && run.Verdict == history.Pass {
+			return "", nil
+		}
+		return st.save(run, lab)
+	}
+	counts := map[history.Verdict]int{}
+	lines := 0
+	set, err := labs.DoSet(ctx, lab, o, f.seeds, keep, func(l labs.Line) {
+		lines++
+		counts[l.Verdict]++
+		bar.show(func() string {
+			return fmt.Sprintf("%d of %d seeds, %d failed, %d unknown", lines, f.seeds, counts[history.Fail], counts[history.Undetermined])
+		})
+	})
+	bar.clear()
+	if err != nil {
+		return classed(err)
+	}
+	dir, err := st.saveSet(set)
+	if err != nil {
+		return err
+	}
+	last := dir
+	for _, v := range []history.Verdict{history.Pass, history.Undetermined, history.Fail} {
+		for i := len(set.Runs) - 1; i >= 0; i-- {
+			if l := set.Runs[i]; l.Verdict == v && l.Folder != "" {
+				last = l.Folder // in the end the first of the worst that were kept
+			}
+		}
+	}
+	if err := st.point(last); err != nil {
+		return err
+	}
+	if err := f.output.printSet(set, dir, st.command); err != nil {
+		return err
+	}
+	return status(set.Verdict)
+}
+
+// classed gives an error of package labs its exit status.
+func classed(err error) error {
+	switch {
+	case errors.As(err, new(*labs.Invalid)):
+		return &failure{Usage, err}
+	case errors.As(err, new(*labs.Unsupported)):
+		return &failure{Cannot, err}
+	}
+	return err
+}
+
+// saveSet writes summary.json in a folder of its own, whole or not at all.
+func (s store) saveSet(set *labs.Set) (string, error) {
+	text, err := labs.JSON(set)
+	if err != nil {
+		return "", err
+	}
+	fail := func(err error) (string, error) {
+		return "", badly("cannot write to the store %s: %w", s.dir, cause(err))
+	}
+	tmp, err := os.MkdirTemp(filepath.Join(s.dir, set.Lab), ".unfinished-")
+	if err != nil {
+		return fail(err)
+	}
+	defer os.RemoveAll(tmp)
+	if err := os.WriteFile(filepath.Join(tmp, summaryFile), text, 0o666); err != nil {
+		return fail(err)
+	}
+	if err := os.Chmod(tmp, 0o755); err != nil {
+		return fail(err)
+	}
+	dir, err := labs.Place(tmp, s.path(set.Lab, fmt.Sprintf("%d-to-%d", set.Seed, set.Seed+uint64(set.Seeds)-1)))
+	if err != nil {
+		return fail(err)
+	}
+	return dir, nil
+}
+
+// commandOf is what is typed to get a run with these flags.
+func (a *app) commandOf(lab labs.Lab, f runFlags) string {
+	words := []string{a.name, "run", lab.Name}
+	add := func(flag, value string, given bool) {
+		if given {
+			words = append(words, "--"+flag, quoted(value))
+		}
+	}
+	add("plan", f.plan, f.plan != "")
+	add("nemesis", strings.Join(f.nemesis, ","), f.plan == "")
+	add("on", f.on, f.on != places[0].name)
+	add("seed", strconv.FormatUint(f.seed, 10), true)
+	add("seeds", strconv.Itoa(f.seeds), f.seeds > 1)
+	add("time", short(f.time), f.time != time.Minute)
+	add("rate", strconv.Itoa(f.rate), f.rate > 0)
+	add("clients", strconv.Itoa(f.clients), f.clients > 0)
+	add("nodes", strconv.Itoa(f.nodes), f.nodes > 0)
+	add("bug", f.bug, f.bug != "")
+	return strings.Join(words, " ")
+}
+
+// short prints a duration without zeros at its end: 2m, not 2m0s.
+func short(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
+// quoted makes one word of a shell's of text.
+func quoted(text string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:,+@=", r)
+	}
+	if text != "" && strings.IndexFunc(text, func(r rune) bool { return !plain(r) }) < 0 {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
