@@ -22,6 +22,8 @@ type drive struct {
 	quiet   int  // since messages were last sent
 	decided bool // proposed, or in the log
 	backoff int  // ticks until the next attempt is sent
+	silent  bool // nothing was heard since messages were last sent again
+	hops    int  // redirections followed since the last tick
 }
 
 // drive takes on a record: it asks for votes, or tells the outcome if there is one.
@@ -39,15 +41,34 @@ func (l *leader) drive(env nodes.Env, r *record) {
 // send sends each participant that has not answered what it should answer.
 func (l *leader) send(env nodes.Env, d *drive) {
 	d.quiet = 0
-	for i, p := range d.parts {
-		switch {
-		case d.done[i]:
-		case d.r.State == pending:
-			env.Send(l.n.leaderOf(p.Name), Prepare{
-				Group: p.Name, Coordinator: l.Name, ID: d.r.ID, Attempt: d.r.Attempt, Priority: d.r.Priority, Ops: d.r.Ops,
-			})
-		default:
-			l.sendResolve(env, p.Name, d.r.ID, d.r.Attempt, d.r.State == committed)
+	for i := range d.parts {
+		l.sendTo(env, d, i)
+	}
+}
+
+func (l *leader) sendTo(env nodes.Env, d *drive, i int) {
+	switch p := d.parts[i]; {
+	case d.done[i]:
+	case d.r.State == pending:
+		env.Send(l.n.leaderOf(p.Name), Prepare{
+			Group: p.Name, Coordinator: l.Name, ID: d.r.ID, Attempt: d.r.Attempt, Priority: d.r.Priority, Ops: d.r.Ops,
+		})
+	default:
+		l.sendResolve(env, p.Name, d.r.ID, d.r.Attempt, d.r.State == committed)
+	}
+}
+
+// redirected sends again, at once but not in circles, what went to a member of a group that does not lead it.
+func (l *leader) redirected(env nodes.Env, group string) {
+	for _, d := range l.drives {
+		if d.hops >= 2 || d.backoff > 0 || d.decided && d.r.State == pending {
+			continue
+		}
+		for i, p := range d.parts {
+			if p.Name == group && !d.done[i] {
+				d.hops++
+				l.sendTo(env, d, i)
+			}
 		}
 	}
 }
@@ -152,7 +173,7 @@ func (l *leader) again(env nodes.Env, r *record) {
 		l.sendResolve(env, p.Name, r.ID, r.Attempt-1, false)
 	}
 	clear(d.done)
-	d.decided = false
+	d.decided, d.silent = false, false
 	d.backoff = 1 + env.Rand().IntN(int(min(r.Attempt, 5)))
 }
 
@@ -163,7 +184,7 @@ func (l *leader) decided(env nodes.Env, r *record) {
 	}
 	d := l.find(r.ID)
 	clear(d.done)
-	d.decided = true
+	d.decided, d.silent = true, false
 	l.send(env, d)
 }
 
@@ -183,7 +204,7 @@ func (l *leader) onResolved(v Resolved) {
 
 // onQuery answers a participant that has waited too long, and aborts what it waits for unless that is decided.
 func (l *leader) onQuery(env nodes.Env, from nodes.ID, q Query) {
-	l.n.hints[q.Participant] = from
+	l.n.heard(q.Participant, from)
 	r := l.m.records[q.ID]
 	switch {
 	case r == nil:
@@ -211,6 +232,7 @@ func (l *leader) driveTick(env nodes.Env) {
 		d.age++
 		d.ticks++
 		d.quiet++
+		d.hops = 0
 		switch {
 		case d.backoff > 0:
 			d.backoff--
@@ -218,16 +240,18 @@ func (l *leader) driveTick(env nodes.Env) {
 				d.ticks = 0
 				l.send(env, d)
 			}
-		case d.r.State == pending && d.decided: // in the log, or lost with the leadership
+		case d.r.State == pending && d.decided && d.ticks < 3*resolveTicks: // on its way into the log
 		case d.r.State == pending && d.ticks >= resolveTicks:
+			d.ticks = resolveTicks // the first decision in the log counts, so another one does no harm
 			env.Reached("multi-master: a coordinator gave up on votes")
 			l.decideNow(env, d, command{Reply: Reply{Abort: "not all participants voted in time"}})
 		case d.quiet >= resendTicks:
 			for i, p := range d.parts {
-				if !d.done[i] {
+				if !d.done[i] && d.silent {
 					l.n.rotate(p.Name)
 				}
 			}
+			d.silent = true
 			l.send(env, d)
 		}
 	}

@@ -52,6 +52,9 @@ func (g *group) submit(env nodes.Env, a asker, t Txn) {
 			case !ok || l == nil:
 				g.refuse(env, a)
 			case g.m.blocked(t.Ops):
+				if slices.ContainsFunc(l.reads, func(r read) bool { return r.asker == a }) {
+					return // it was asked again
+				}
 				l.reads = append(l.reads, read{a, t.Ops})
 				env.Reached("multi-master: a read waited for a lock")
 			default:
@@ -61,7 +64,9 @@ func (g *group) submit(env nodes.Env, a asker, t Txn) {
 	default:
 		id := t.id()
 		waiting := l.asked[id]
-		l.asked[id] = append(waiting, a)
+		if !slices.Contains(waiting, a) {
+			l.asked[id] = append(waiting, a)
+		}
 		if waiting != nil {
 			return // its entry is in the log, and this leader's log loses none while it leads
 		}
@@ -73,9 +78,10 @@ func (g *group) submit(env nodes.Env, a asker, t Txn) {
 	}
 }
 
+// propose puts a command in the log, if all goes well; if not, whoever asked will ask again.
 func (g *group) propose(env nodes.Env, c *command) {
 	if err := g.log.Propose(env, c.encode()); err != nil {
-		env.Logf("%s: not proposed: %v", g.Name, err) // whoever asked will ask again
+		env.Logf("%s: not proposed: %v", g.Name, err)
 	}
 }
 

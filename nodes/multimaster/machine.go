@@ -229,7 +229,7 @@ func (m *machine) prepare(env nodes.Env, c *command) {
 		return
 	}
 	s.prepared, s.attempt = c.ID.Number, c.Attempt
-	m.unqueue(c.ID)
+	m.unqueue(c.ID, c.Attempt)
 	w := waiter{c, keys(c.Ops, m.store.holds)}
 	if !m.try(env, w) {
 		m.queue = append(m.queue, w)
@@ -269,13 +269,12 @@ func (m *machine) resolve(env nodes.Env, c *command) {
 	if s := m.session(c.ID.Session); c.ID.Number > s.prepared || c.ID.Number == s.prepared && c.Attempt > s.attempt {
 		s.prepared, s.attempt = c.ID.Number, c.Attempt // so that its Prepare, should it still come, finds it over
 	}
-	if p := m.prepared[c.ID]; p != nil && p.Attempt == c.Attempt {
-		if c.Commit {
+	m.unqueue(c.ID, c.Attempt)
+	if p := m.prepared[c.ID]; p != nil && p.Attempt <= c.Attempt {
+		if c.Commit && p.Attempt == c.Attempt {
 			m.store.run(p.Ops, false) // as it was when it voted: nobody else touched these keys
 		}
 		m.release(env, p)
-	} else {
-		m.unqueue(c.ID)
 	}
 	m.lead.resolved(env, c)
 }
@@ -289,6 +288,7 @@ func (m *machine) release(env nodes.Env, p *part) {
 		}
 	}
 	env.Emit(Unlocked{m.name, p.ID, p.Attempt})
+	m.lead.unlocked(env) // before whoever waits in the queue locks the keys again
 	queue := m.queue
 	if m.bug == iteratesMap {
 		queue = slices.Clone(queue)
@@ -307,8 +307,10 @@ func (m *machine) waits(id ID) bool {
 	return slices.ContainsFunc(m.queue, func(w waiter) bool { return w.command.ID == id && w.command.Kind == prepare })
 }
 
-func (m *machine) unqueue(id ID) {
-	m.queue = slices.DeleteFunc(m.queue, func(w waiter) bool { return w.command.ID == id && w.command.Kind == prepare })
+func (m *machine) unqueue(id ID, attempt uint64) {
+	m.queue = slices.DeleteFunc(m.queue, func(w waiter) bool {
+		return w.command.ID == id && w.command.Kind == prepare && w.command.Attempt <= attempt
+	})
 }
 
 // blocked says whether a read of these keys has to wait.

@@ -3,7 +3,7 @@ package multimaster
 import "faultlab/nodes"
 
 // A Txn is a transaction, submitted whole: its Ops are done in order, all or none. Session and Number name it: a session
-// has one transaction outstanding, with rising numbers, and the same number again is the same transaction.
+// has one transaction outstanding, with numbers that rise from 1, and the same number again is the same transaction.
 type Txn struct {
 	Session string `json:"session"`
 	Number  uint64 `json:"number"`

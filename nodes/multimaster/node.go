@@ -73,12 +73,12 @@ func (n *node) handle(env nodes.Env, m nodes.Message) {
 			g.submit(env, asker{m.From, b.Request}, b.Txn)
 		}
 	case Prepare:
-		n.hints[b.Coordinator] = m.From
+		n.heard(b.Coordinator, m.From)
 		if l := n.leading(env, m.From, b.Group); l != nil {
 			l.askPrepare(env, b)
 		}
 	case Resolve:
-		n.hints[b.Coordinator] = m.From
+		n.heard(b.Coordinator, m.From)
 		if l := n.leading(env, m.From, b.Group); l != nil {
 			l.askResolve(env, b)
 		}
@@ -125,6 +125,12 @@ func (n *node) rest(env nodes.Env) {
 		n.awake = true
 		env.After(tick, "tick")
 	}
+}
+
+// heard notes who leads a group.
+func (n *node) heard(group string, leader nodes.ID) {
+	n.hints[group] = leader
+	n.fresh[group] = true
 }
 
 // member returns a group that this node is a member of, or tells the asker that it is not.

@@ -19,7 +19,7 @@ func (c *cell) sum(key string) uint64 {
 	if len(c.list) == 0 && c.value == 0 {
 		return 0
 	}
-	return mix(hashString(key) ^ c.chain ^ mix(uint64(c.value)))
+	return mix(mix(hashString(key)^c.chain) ^ uint64(c.value))
 }
 
 // A store is the keys of one range. Its sum is a digest of all it holds that does not depend on how it came to.
@@ -79,6 +79,9 @@ func (s *store) run(ops []Op, dry bool) (results []Result, abort string) {
 }
 
 func (s *store) transfer(op *Op) (abort string) {
+	if op.Value < 0 {
+		return "transfer: less than nothing"
+	}
 	if s.holds(op.Key) {
 		c := s.touch(op.Key)
 		if c.value < op.Value {

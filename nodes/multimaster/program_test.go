@@ -130,7 +130,7 @@ func TestADigestDependsOnWhatIsHeldAndNotOnHowItCame(t *testing.T) {
 	for _, other := range [][]Op{
 		{ops[0]}, {ops[1]}, {{F: Append, Key: "A1/a", Value: 2}}, {{F: Write, Key: "A1/a", Value: 1}},
 		{ops[0], {F: Append, Key: "A1/a", Value: 2}}, {{F: Append, Key: "A1/a", Value: 2}, ops[0]},
-		{{F: Append, Key: "A1/a", Value: 0}}, {ops[0], {F: Write, Key: "A1/a", Value: 1}},
+		{{F: Append, Key: "A1/a"}}, {ops[0], {F: Write, Key: "A1/a", Value: 2}},
 	} {
 		s := newStore()
 		s.run(other, false)

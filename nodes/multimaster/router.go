@@ -82,11 +82,17 @@ func (n *node) executed(env nodes.Env, e Executed) {
 // notLeader follows a redirection at once, but not in circles.
 func (n *node) notLeader(env nodes.Env, b NotLeader) {
 	if b.Leader != "" {
-		n.hints[b.Group] = b.Leader
-		n.fresh[b.Group] = true
+		n.heard(b.Group, b.Leader)
 	}
 	r := n.request(b.Request)
 	if r == nil {
+		if b.Leader != "" {
+			for _, g := range n.groups {
+				if g.m.lead != nil {
+					g.m.lead.redirected(env, b.Group)
+				}
+			}
+		}
 		return
 	}
 	if b.Leader == "" || b.Leader == env.ID() && n.byName[b.Group].m.lead == nil || r.hops >= 2 {
