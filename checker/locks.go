@@ -209,14 +209,16 @@ func touches(w history.Window, members map[string]bool) bool {
 	return len(w.Down)+len(w.Cuts)+len(w.Hurts) == 0 && slices.ContainsFunc(w.Nodes, func(id string) bool { return members[id] })
 }
 
-// A network says who is up and who can talk to whom, both ways.
+// A network says who is up and who can talk to whom, both ways. Over a link that is slow or lossy members may or may not
+// get through in time: they may lead, and may be in reach, but neither can be counted on.
 type network struct {
 	down map[string]bool
 	cut  map[history.Link]bool
+	hurt map[history.Link]bool
 }
 
 func reach(windows []history.Window) network {
-	n := network{down: map[string]bool{}, cut: map[history.Link]bool{}}
+	n := network{down: map[string]bool{}, cut: map[history.Link]bool{}, hurt: map[history.Link]bool{}}
 	for _, w := range windows {
 		for _, id := range w.Down {
 			n.down[id] = true
@@ -225,23 +227,28 @@ func reach(windows []history.Window) network {
 			n.cut[l] = true
 		}
 		for _, l := range w.Hurts {
-			n.cut[l] = true
+			n.hurt[l] = true
 		}
 	}
 	return n
 }
 
-func (n network) talk(a, b string) bool {
+// may says that two members may get through to each other; talk, that they do.
+func (n network) may(a, b string) bool {
 	return a == b || !n.cut[history.Link{From: a, To: b}] && !n.cut[history.Link{From: b, To: a}]
 }
 
-// leaders are the members that are up and talk to a majority of their group, themselves included.
+func (n network) talk(a, b string) bool {
+	return n.may(a, b) && !n.hurt[history.Link{From: a, To: b}] && !n.hurt[history.Link{From: b, To: a}]
+}
+
+// leaders are the members that may lead their group: they are up, and may get through to a majority, with themselves.
 func (n network) leaders(members []string) []string {
 	var able []string
 	for _, m := range members {
 		peers := 0
 		for _, p := range members {
-			if !n.down[p] && n.talk(m, p) {
+			if !n.down[p] && n.may(m, p) {
 				peers++
 			}
 		}

@@ -1,25 +1,90 @@
+//go:build unix
+
 package multimaster_test
 
 import (
 	"context"
+	"flag"
+	"io"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"syscall"
 	"testing"
 	"time"
 
 	"faultlab/labs"
 	"faultlab/labs/multimaster"
+	"faultlab/labs/report"
 	"faultlab/nodes"
 	"faultlab/nodes/cluster/sim"
 )
 
+var hour = flag.Bool("hour", false, "let BenchmarkLength do a run of an hour too, which takes minutes and gigabytes")
+
 func simulated(spec nodes.Spec) (labs.Cluster, error) { return sim.Start(spec) }
 
-// One default run of a minute under partitions, judged. The figure is virtual seconds a second.
-func BenchmarkRun(b *testing.B) {
+// BenchmarkRun is all that lab run multi-master --nemesis partition does: the default run, judged, with its report and
+// its run folder.
+func BenchmarkRun(b *testing.B) { benchmarkRun(b, time.Minute) }
+
+// BenchmarkLength shows what a second costs in runs of other lengths: it may not grow. The peak is that of the whole
+// process so far, so it is that of the run where lengths rise.
+func BenchmarkLength(b *testing.B) {
+	lengths := []time.Duration{time.Minute, 10 * time.Minute}
+	if *hour {
+		lengths = append(lengths, time.Hour)
+	}
+	for _, length := range lengths {
+		b.Run(length.String(), func(b *testing.B) { benchmarkRun(b, length) })
+	}
+}
+
+func benchmarkRun(b *testing.B, length time.Duration) {
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // as cmd has it
+	lab := multimaster.Lab()
+	dir := filepath.Join(b.TempDir(), "run")
+	var virtual time.Duration
+	var events, operations int
+	began := processorTime(b)
 	for b.Loop() {
-		run, err := labs.Do(context.Background(), multimaster.Lab(), labs.Options{Seed: 1, Nemesis: []string{"partition"}, Time: time.Minute, Start: simulated})
+		run, err := labs.Do(context.Background(), lab, labs.Options{Seed: 1, Nemesis: []string{"partition"}, Time: length, Start: simulated})
 		if err != nil {
 			b.Fatal(err)
 		}
-		b.ReportMetric(float64(run.History.End)/1e9*float64(b.N)/b.Elapsed().Seconds(), "virtual-s/s")
+		page := func(w io.Writer) error { return report.Write(w, run, report.Options{Files: labs.Files()}) }
+		if _, err := run.Save(dir, labs.Origin{}, lab.System, page); err != nil {
+			b.Fatal(err)
+		}
+		virtual += run.History.End
+		events, operations = len(run.History.Events), len(run.History.Ops)
 	}
+	spent := processorTime(b) - began
+	b.ReportMetric(virtual.Seconds()/spent.Seconds(), "virtual-s/cpu-s")
+	b.ReportMetric(virtual.Seconds()/b.Elapsed().Seconds(), "virtual-s/s")
+	b.ReportMetric(float64(spent.Milliseconds())/virtual.Seconds(), "cpu-ms/virtual-s")
+	b.ReportMetric(peak(b), "MB-peak")
+	b.ReportMetric(float64(events)/float64(operations), "events/op")
+}
+
+// processorTime is what this process has used, in user and in system mode.
+func processorTime(b *testing.B) time.Duration {
+	u := usage(b)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// peak is the most memory that this process has held, in MB.
+func peak(b *testing.B) float64 {
+	unit := 1024.0
+	if runtime.GOOS == "darwin" {
+		unit = 1
+	}
+	return float64(usage(b).Maxrss) * unit / 1e6
+}
+
+func usage(b *testing.B) (u syscall.Rusage) {
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return u
 }

@@ -22,10 +22,11 @@ const (
 	farKind      = "e" // the same, in two regions
 	accountKind  = "a" // a balance; never retires
 
-	keyLife  = 64
-	live     = 8   // lists of a range in use at once, the first of them hot
-	deposit  = 100 // in every account, at first
-	readMost = 8   // retired keys read by one transaction
+	keyLife   = 64
+	live      = 8   // lists of a range in use at once, the first of them hot
+	contended = 3   // those of them that transactions over several ranges use
+	deposit   = 100 // in every account, at first
+	readMost  = 8   // retired keys read by one transaction
 )
 
 func key(rng, kind string, n int) string { return fmt.Sprintf("%s/%s%d", rng, kind, n) }
@@ -164,15 +165,15 @@ func (w *workload) Next(c *labs.Client, phase history.Phase) (labs.Request, bool
 }
 
 // list draws one to three reads and appends on lists of these ranges, at least one on each. Half of those in one range
-// are on its hot list; those that span ranges, and so hold locks, leave it alone.
+// are on its hot list. Those that span ranges, and so hold locks, leave that alone and meet each other on a few others.
 func (w *workload) list(r *rand.Rand, ranges ...string) []mm.Op {
 	n := max(1+r.IntN(3), len(ranges))
 	var ops []mm.Op
 	for i := range n {
 		p := w.lists[ranges[i%len(ranges)]]
-		k := 1 + r.IntN(len(p.keys)-1)
-		if len(ranges) == 1 && r.IntN(2) == 0 {
-			k = 0
+		k := 1 + r.IntN(contended)
+		if len(ranges) == 1 {
+			k = r.IntN(2) * r.IntN(len(p.keys))
 		}
 		if r.IntN(2) == 0 {
 			ops = append(ops, mm.Op{F: mm.Read, Key: p.keys[k][0]})
