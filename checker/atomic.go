@@ -21,43 +21,54 @@ type Atomic struct {
 func (c Atomic) Check(h *history.History) history.Result {
 	l := c.Of.index(h)
 	parts := l.parts()
+	shared := make([][]sharing, len(l.keys)) // by key, of its longest read
+	saw := make([]read, len(l.keys))         // by key, the last read of the transaction that it names
+	for n, k := range l.keys {
+		shared[n] = k.shared(k.longest, parts, nil)
+		saw[n].by = -1
+	}
 	told := 0
+	var mine []*list // what one transaction read
+	var broken []sharing
 	for i := range l.txns {
 		t := &l.txns[i]
 		if t.Outcome != history.OK {
 			continue
 		}
-		mine := map[*list]read{}
-		var order []*list
+		mine = mine[:0]
 		for _, op := range t.Ops {
-			if k := l.byName[op.Key]; op.Kind == txn.Read && !op.Unread {
-				if _, twice := mine[k]; !twice {
-					order = append(order, k)
-				}
-				r := read{by: i, list: op.List}
-				r.prefix = slices.Equal(r.list, k.longest[:len(r.list)])
-				mine[k] = r
+			if op.Kind != txn.Read || op.Unread {
+				continue
 			}
+			k := l.byName[op.Key]
+			if saw[k.number].by != i {
+				mine = append(mine, k)
+			}
+			saw[k.number] = read{by: i, list: op.List, prefix: slices.Equal(op.List, k.longest[:len(op.List)])}
 		}
-		for _, k := range order {
-			for _, v := range mine[k].list {
-				w, known := k.byValue[v]
-				if !known {
+		for _, k := range mine {
+			r, values := saw[k.number], shared[k.number]
+			if !r.prefix {
+				broken = k.shared(r.list, parts, broken[:0])
+				values = broken
+			}
+			for _, s := range values {
+				if s.place >= len(r.list) {
+					break
+				}
+				if s.by == i {
 					continue
 				}
-				by := k.writes[w].by
-				if by == i || len(parts[by]) < 2 {
-					continue
-				}
-				for _, p := range parts[by] {
-					r, too := mine[p.key]
-					if !too || p.key == k && p.value == v {
+				v := r.list[s.place]
+				for _, p := range parts[s.by] {
+					other := saw[p.key.number]
+					if other.by != i || p.key == k && p.value == v {
 						continue
 					}
 					told++
-					if !p.key.has(r, p.value) {
-						return history.Refuted(l.ops(by, i), "%s appended %d to %s and %d to %s, and %s reads the first without the other (%s=%s)",
-							l.name(by), v, k.name, p.value, p.key.name, l.name(i), p.key.name, show(r.list))
+					if !p.key.has(other, p.value) {
+						return history.Refuted(l.ops(s.by, i), "%s appended %d to %s and %d to %s, and %s reads the first without the other (%s=%s)",
+							l.name(s.by), v, k.name, p.value, p.key.name, l.name(i), p.key.name, show(other.list))
 					}
 				}
 			}
@@ -94,6 +105,19 @@ func times(n int) string {
 type part struct {
 	key   *list
 	value int64
+}
+
+// A sharing is a value in a read of a key, at place, whose transaction, at position by, appended others too.
+type sharing struct{ place, by int }
+
+// shared appends to dst the sharings of a read of k.
+func (k *list) shared(values []int64, parts [][]part, dst []sharing) []sharing {
+	for place, v := range values {
+		if w, known := k.byValue[v]; known && len(parts[k.writes[w].by]) >= 2 {
+			dst = append(dst, sharing{place, k.writes[w].by})
+		}
+	}
+	return dst
 }
 
 // parts are the appends of each transaction, without those whose value was appended more than once.

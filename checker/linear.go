@@ -61,7 +61,11 @@ func (c Linearizable[S]) Check(h *history.History) history.Result {
 		}
 		ops = append(ops, views...)
 	}
-	r := linear.Check(c.Model, ops, c.Budget).Result()
+	report := linear.Check(c.Model, ops, c.Budget)
+	r := report.Result()
+	if r.Verdict == history.Fail {
+		r.Picture = report.Picture
+	}
 	for _, i := range r.Ops { // that an unknown operation happened rests on the read of it
 		if end, appended := ends[i]; appended && end.by >= 0 {
 			r.Ops = append(r.Ops, c.Lists.all(h)[end.by].Index)

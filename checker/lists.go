@@ -28,6 +28,7 @@ type moment struct {
 // A list is one key.
 type list struct {
 	name    string
+	number  int           // its place in lists.keys
 	writes  []write       // in the order of call
 	byValue map[int64]int // the first write of each value
 	reads   []read        // of committed transactions, in the order of call
@@ -78,7 +79,7 @@ func newLists(txns []txn.Txn) *lists {
 func (l *lists) key(name string) *list {
 	k, known := l.byName[name]
 	if !known {
-		k = &list{name: name, byValue: map[int64]int{}}
+		k = &list{name: name, number: len(l.keys), byValue: map[int64]int{}}
 		l.byName[name] = k
 		l.keys = append(l.keys, k)
 	}

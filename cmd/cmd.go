@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -36,10 +35,9 @@ const (
 
 // Main runs the command line of this process with these labs, and returns its exit status.
 func Main(labs ...labs.Lab) int {
-	// A run allocates much and keeps little of it, so collecting seldom is worth the memory, up to a limit for each of
-	// the runs that a machine has cores for.
-	debug.SetGCPercent(400)
-	debug.SetMemoryLimit(int64(runtime.GOMAXPROCS(0)) * 256 << 20)
+	// A run allocates much and keeps little of it, so collecting seldom is worth the memory. There is no limit: a long
+	// run keeps all that happened, and past a limit the collector would take most of the time.
+	debug.SetGCPercent(300)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once

@@ -15,10 +15,10 @@ type place struct {
 
 // places are all runtimes; the first is the default.
 var places = []place{
-	{"sim", "simulated: all nodes in this process, on a made-up clock", func(s nodes.Spec) (labs.Cluster, error) { return sim.Start(s) }},
+	{"sim", "simulated (all nodes in this process, on a made-up clock)", func(s nodes.Spec) (labs.Cluster, error) { return sim.Start(s) }},
 }
 
-// runtimeNamed finds a runtime by its name.
+// placeNamed finds a runtime by its name.
 func placeNamed(name string) (place, error) {
 	var names []string
 	for _, p := range places {

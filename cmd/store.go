@@ -67,7 +67,7 @@ func (s store) save(run *labs.Run, lab labs.Lab) (string, error) {
 // page writes the run's report.html.
 func (s store) page(run *labs.Run) func(io.Writer) error {
 	return func(w io.Writer) error {
-		o := report.Options{Command: s.command(run.Options.Seed), Build: s.build, Files: labs.Files()}
+		o := report.Options{Command: s.command(run.Options.Seed), Build: s.build, Files: labs.Files(), Pictures: run.Pictures()}
 		return report.Write(w, run, o)
 	}
 }

@@ -150,6 +150,14 @@ func (run *Run) write(dir string, o Origin, system nodes.System, page func(io.Wr
 			return err
 		}
 	}
+	pictures := run.Pictures()
+	for _, j := range run.Judged {
+		if name := pictures[j.ID]; name != "" {
+			if err := writeFile(filepath.Join(dir, name), j.Picture); err != nil {
+				return err
+			}
+		}
+	}
 	for _, id := range run.Topology.IDs() {
 		home := filepath.Join(dir, nodesFolder, string(id))
 		if err := os.MkdirAll(home, 0o777); err != nil {
@@ -164,6 +172,17 @@ func (run *Run) write(dir string, o Origin, system nodes.System, page func(io.Wr
 		return disks.SaveDisks(filepath.Join(dir, nodesFolder))
 	}
 	return nil
+}
+
+// Pictures names the files of a run folder that hold a checker's own view of a failure, by the guarantee's id.
+func (run *Run) Pictures() map[string]string {
+	names := map[string]string{}
+	for _, j := range run.Judged {
+		if j.Picture != nil {
+			names[j.ID] = j.ID + ".html"
+		}
+	}
+	return names
 }
 
 func writeJSON(w io.Writer, v any) error {

@@ -1,6 +1,9 @@
 package history
 
-import "fmt"
+import (
+	"fmt"
+	"io"
+)
 
 // A Verdict is the judgement of one guarantee, or of a run. NotJudged stands apart; of the others the worst wins.
 type Verdict int
@@ -34,6 +37,8 @@ type Result struct {
 	Reason   string         `json:"reason"`             // a sentence that a person can act on
 	Ops      []int          `json:"ops,omitempty"`      // the fewest operations that show it, by index
 	Evidence map[string]any `json:"evidence,omitempty"` // figures and anything else that a program may want; never floats that vary
+
+	Picture func(io.Writer) error `json:"-"` // writes a view of the failure as a page of its own; nil if there is none
 }
 
 // Passed is Pass, with a formatted reason, as the three below.

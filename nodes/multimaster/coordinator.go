@@ -24,6 +24,8 @@ type drive struct {
 	backoff int  // ticks until the next attempt is sent
 	silent  bool // nothing was heard since messages were last sent again
 	hops    int  // redirections followed since the last tick
+
+	late *command // by mistake: a decision that was told and is yet to be put in the log
 }
 
 // drive takes on a record: it asks for votes, or tells the outcome if there is one.
@@ -159,6 +161,8 @@ func (l *leader) decideNow(env nodes.Env, d *drive, c command) {
 		for _, p := range d.parts {
 			l.sendResolve(env, p.Name, c.ID, c.Attempt, true)
 		}
+		d.late = &c
+		return
 	}
 	l.propose(env, &c)
 }
@@ -233,6 +237,10 @@ func (l *leader) driveTick(env nodes.Env) {
 		d.ticks++
 		d.quiet++
 		d.hops = 0
+		if d.late != nil {
+			l.propose(env, d.late)
+			d.late = nil
+		}
 		switch {
 		case d.backoff > 0:
 			d.backoff--

@@ -10,7 +10,10 @@ type cell struct {
 }
 
 func (c *cell) append(v int64) {
-	c.list = append(c.list[:len(c.list):len(c.list)], v)
+	list := make([]int64, len(c.list)+1)
+	copy(list, c.list)
+	list[len(c.list)] = v
+	c.list = list
 	c.chain = mix(c.chain ^ uint64(v))
 }
 
