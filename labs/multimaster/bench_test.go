@@ -16,13 +16,9 @@ import (
 	"faultlab/labs"
 	"faultlab/labs/multimaster"
 	"faultlab/labs/report"
-	"faultlab/nodes"
-	"faultlab/nodes/cluster/sim"
 )
 
 var hour = flag.Bool("hour", false, "let BenchmarkLength do a run of an hour too, which takes minutes and gigabytes")
-
-func simulated(spec nodes.Spec) (labs.Cluster, error) { return sim.Start(spec) }
 
 // BenchmarkRun is all that lab run multi-master --nemesis partition does: the default run, judged, with its report and
 // its run folder.

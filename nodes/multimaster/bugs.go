@@ -24,7 +24,7 @@ var bugs = []nodes.Bug{
 	}, {
 		Name:    readPastLocks,
 		About:   "a read does not wait for the locks of a prepared transaction, so it may miss one that was acknowledged",
-		Refutes: []string{"O1", "O2"}, Seeds: 1,
+		Refutes: []string{"O1", "O2"}, Seeds: 3,
 	}, {
 		Name:    iteratesMap,
 		About:   "transactions that wait for one lock go on in the order of a map, which differs from replica to replica (Weave on Tendermint)",
@@ -32,7 +32,7 @@ var bugs = []nodes.Bug{
 	}, {
 		Name:    blindRetry,
 		About:   "after a conflict the transaction is tried again on the strength of what it read the first time (TiDB #10075)",
-		Refutes: []string{"O2"}, Seeds: 1,
+		Refutes: []string{"O2"}, Seeds: 4,
 	}, {
 		Name:    retryAsNew,
 		About:   "a router that hears nothing sends the transaction again under a new name (MongoDB SERVER-48307, TiDB #26359)",
@@ -40,15 +40,15 @@ var bugs = []nodes.Bug{
 	}, {
 		Name:    dedupInMemory,
 		About:   "only the leader that took a transaction knows that it did, so a retry at its successor is done again (Midaz #1974)",
-		Refutes: []string{"O7"}, Seeds: 10,
+		Refutes: []string{"O7"}, Seeds: 1,
 	}, {
 		Name:    decideBeforeLog,
-		About:   "a coordinator tells the decision before it is in the log, and its successor decides otherwise",
-		Refutes: []string{"O3", "O5"}, Seeds: 10,
+		About:   "a coordinator tells its decision and puts it in the log a little later, so its successor may decide anew",
+		Refutes: []string{"O3", "O5", "O7"}, Seeds: 2,
 	}, {
 		Name:    voteNotPersisted,
 		About:   "a participant votes before its prepare is in the log, and its successor knows nothing of it (TigerBeetle #2996)",
-		Refutes: []string{"O3", "O5"}, Seeds: 10,
+		Refutes: []string{"O3", "O5"}, Seeds: 1,
 	}, {
 		Name:    noGlobalOrder,
 		About:   "transactions that are prepared on the same keys in two groups do not wait for each other, so the groups may order them differently (SLOG, Detock)",
@@ -56,6 +56,6 @@ var bugs = []nodes.Bug{
 	}, {
 		Name:    stuckElection,
 		About:   "candidates wait for equally long, so they split the vote for ever (YugabyteDB 1.1.9)",
-		Refutes: []string{"A1", "A2", "A3", "R1"}, Seeds: 10,
+		Refutes: []string{"A1", "O9", "R1"}, Seeds: 2,
 	},
 }
