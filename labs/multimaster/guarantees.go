@@ -161,7 +161,21 @@ func hurt(windows []history.Window) bool {
 	})
 }
 
-func isRegionCut(w history.Window) bool { return w.Kind == "partition" && w.Form == "region" }
+// isRegionCut says that a window cuts one region from all others, both ways. A plan written by hand may call something
+// else by that name.
+func isRegionCut(w history.Window) bool {
+	if w.Kind != "partition" || w.Form != "region" || len(w.Nodes) == 0 {
+		return false
+	}
+	region := regionOf(w.Nodes[0])
+	links := 0
+	for _, l := range w.Cuts {
+		if (regionOf(l.From) == region) != (regionOf(l.To) == region) {
+			links++
+		}
+	}
+	return links == 2*2*len(w.Nodes)*len(w.Nodes) // there are two other regions of the same size
+}
 
 // oneRegionCut says that one region is cut off and nothing else is wrong, nor was a while ago.
 func oneRegionCut(f checker.Faults) bool {
