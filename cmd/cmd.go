@@ -37,7 +37,7 @@ const (
 func Main(labs ...labs.Lab) int {
 	// A run allocates much and keeps little of it, so collecting seldom is worth the memory. There is no limit: a long
 	// run keeps all that happened, and past a limit the collector would take most of the time.
-	debug.SetGCPercent(300)
+	debug.SetGCPercent(400)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once

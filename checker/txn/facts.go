@@ -59,12 +59,22 @@ func (x *facts) reads(t int32, do func(i, k, from int32)) {
 	}
 }
 
-// facts returns what the lists say.
-func (l *lists) facts() *facts {
-	x := &facts{compiled: l.compiled, readFirst: make([]int32, len(l.txns)+1)}
+// facts returns what the lists say of the transactions on cycles: where versions have a known order, whatever breaks a
+// model is a cycle of dependencies, sessions and real time.
+func (l *lists) facts(searches []*search) *facts {
+	cyclic := *l.compiled
+	cyclic.in = make([]bool, len(l.txns))
+	for _, s := range searches {
+		for _, t := range s.p.node {
+			if int(t) < len(l.txns) {
+				cyclic.in[t] = true
+			}
+		}
+	}
+	x := &facts{compiled: &cyclic, readFirst: make([]int32, len(l.txns)+1)}
 	for t := range int32(len(l.txns)) {
 		x.readFirst[t] = int32(len(x.readKey))
-		if !l.in[t] {
+		if !x.in[t] {
 			continue
 		}
 		for f := l.start[t]; f < l.start[t+1]; f++ {
@@ -105,7 +115,7 @@ func (x *facts) flow(sessions bool) graph {
 			continue
 		}
 		x.reads(t, func(_, _, from int32) {
-			if from >= 0 && x.writer[from] != t {
+			if from >= 0 && x.writer[from] != t && x.in[x.writer[from]] {
 				es.add(x.writer[from], t, wr)
 			}
 		})
@@ -121,7 +131,7 @@ func (x *facts) eachSession(do func(u, v int32)) {
 	var last []int32
 	for _, t := range x.byCall() {
 		r := x.run[t]
-		if r < 0 {
+		if r < 0 || !x.in[t] {
 			continue
 		}
 		for int(r) >= len(last) {

@@ -158,17 +158,24 @@ func (c *compiled) timeline() *timeline {
 	return tl
 }
 
-// core returns the nodes that may lie on a cycle of data dependencies and real time together: what is left once every
-// node without a predecessor has been taken away, again and again, and then every node without a successor. Nothing
-// is left of a history that is strictly serializable. Real time costs no edges: a transaction is free to go when all
-// that ended before its call have gone, and those are a prefix of byEnd.
-func core(g *graph, tl *timeline) []int32 {
+// inOrder goes through a graph so that neither an edge nor real time leads backwards, for as long as it can. It calls
+// called once for each transaction, in the order of Call, when all that ended before have been visited, and visit for
+// each node when all that it depends on have been visited. It returns false if something is left: there is a cycle.
+func inOrder(g *graph, tl *timeline, called, visit func(t int32)) bool {
+	_, all := peel(g, tl, called, visit)
+	return all
+}
+
+// peel takes away every node without a predecessor, again and again; what is not gone then lies on a cycle or after
+// one. Real time costs no edges: a transaction is free to go when all that ended before its call have gone, and those
+// are a prefix of byEnd.
+func peel(g *graph, tl *timeline, call, visit func(t int32)) (gone []bool, all bool) {
 	n := g.nodes()
 	indegree := make([]int32, n)
 	for _, a := range g.arcs {
 		indegree[a.node()]++
 	}
-	gone := make([]bool, n)
+	gone = make([]bool, n)
 	called := make([]bool, n) // real time lets it go
 	queue := make([]int32, 0, n)
 	for h := g.real; h < n; h++ {
@@ -186,6 +193,9 @@ func core(g *graph, tl *timeline) []int32 {
 		for c < len(tl.byCall) && (e == len(tl.byEnd) || tl.call[tl.byCall[c]] <= tl.end[tl.byEnd[e]]) {
 			t := tl.byCall[c]
 			called[t] = true
+			if call != nil {
+				call(t)
+			}
 			if indegree[t] == 0 {
 				queue = append(queue, t)
 			}
@@ -197,6 +207,9 @@ func core(g *graph, tl *timeline) []int32 {
 		for ; head < len(queue); head++ {
 			t := queue[head]
 			gone[t] = true
+			if visit != nil {
+				visit(t)
+			}
 			for _, a := range g.out(t) {
 				if indegree[a.node()]--; indegree[a.node()] == 0 && called[a.node()] {
 					queue = append(queue, a.node())
@@ -204,7 +217,15 @@ func core(g *graph, tl *timeline) []int32 {
 			}
 		}
 	}
-	if len(queue) == len(tl.byCall)+n-g.real {
+	return gone, len(queue) == len(tl.byCall)+n-g.real
+}
+
+// core returns the nodes that may lie on a cycle of data dependencies and real time together: what is left once every
+// node without a predecessor has been taken away, again and again, and then every node without a successor. Nothing
+// is left of a history that is strictly serializable.
+func core(g *graph, tl *timeline) []int32 {
+	gone, all := peel(g, tl, nil, nil)
+	if all {
 		return nil
 	}
 	return trim(g, tl, gone)

@@ -35,7 +35,7 @@ func checkLists(txns []Txn, opts Options) Report {
 	f := l.found
 	searches := f.cycles(l.compiled, &l.graph, l.why)
 	if f.breaks("prefix") || f.breaks("monotonic-atomic-view") || f.breaks("strong-session-snapshot-isolation") {
-		f.weak(l.facts())
+		f.weak(l.facts(searches))
 	}
 	f.prefix(searches)
 	if f.breaks("strict-serializable") && !f.breaks("parallel-snapshot-isolation") {

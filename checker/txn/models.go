@@ -253,6 +253,17 @@ func (o Options) models() []string {
 	return o.Models
 }
 
+// wants says that one of these models, or an anomaly, was asked for.
+func (o Options) wants(names ...string) bool {
+	for _, m := range o.models() {
+		weaker := below(canonical(m))
+		if slices.ContainsFunc(names, func(n string) bool { return weaker[n] }) {
+			return true
+		}
+	}
+	return len(o.Anomalies) > 0
+}
+
 // explicit returns the anomalies asked for by name, with all that imply them.
 func (o Options) explicit() map[string]bool { return implying(o.Anomalies) }
 

@@ -48,7 +48,7 @@ type Txn struct {
 // Options say what to look for. The zero value asks for strict serializability.
 type Options struct {
 	// Models are those that must hold, by name (see [Models]). Empty, with no Anomalies either, means
-	// strict-serializable.
+	// strict-serializable. For registers, models that cost more to judge than all of these are left open.
 	Models []string
 	// Anomalies are names that must not occur, with all that imply them. With Models empty these alone decide.
 	Anomalies []string

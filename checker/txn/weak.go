@@ -160,7 +160,7 @@ func (x *facts) chains() chains {
 	next := make([]int32, x.runs())
 	for _, t := range x.byCall() {
 		r := x.run[t]
-		if r < 0 {
+		if r < 0 || !x.in[t] {
 			continue
 		}
 		c.place[t] = next[r]
@@ -192,49 +192,113 @@ func (h *chain) last(n int32) int32 {
 const mostClocks = 400_000_000
 
 // causal demands that a transaction sees, of each key it reads, nothing older than what led to it through sessions and
-// reads. Clocks tell what led to it: for each session run, how far it had come. Of each run only the last write counts,
-// as sessions order the others before it, so the work is transactions times sessions (after Abadi et al., "AWDIT: An
-// Optimal Weak Database Isolation Tester", PLDI 2025).
+// reads. ok is false if there are too many to follow.
 func (x *facts) causal() (demands []demand, ok bool) {
-	runs := x.runs()
-	if len(x.txns)*runs > mostClocks {
+	g := x.flow(true)
+	return x.led(&g, false, false)
+}
+
+// led demands that a transaction sees, of each key it reads, nothing older than what led to it along a graph, which
+// contains sessions, and with timed through real time. Clocks tell what led to it: for each session run, how far it had
+// come. Of each run only the last write counts, as sessions order the others before it, and none that had also led to
+// the version that was read, so the work is transactions times sessions (after "AWDIT: An Optimal Weak Database
+// Isolation Tester", PLDI 2025). With missed it also returns, as demands with the reader's version first, the writes that
+// the version read led to: they come after the reader.
+func (x *facts) led(g *graph, timed, missed bool) (demands []demand, ok bool) {
+	runs, nodes := x.runs(), 0
+	number := make([]int32, g.nodes()) // of those that need a clock; 0 is one that stands still
+	for t := range number {
+		if t >= len(x.txns) || x.in[t] {
+			nodes++
+			number[t] = int32(nodes)
+		}
+	}
+	if nodes*runs > mostClocks {
 		return nil, false
 	}
-	g := x.flow(true)
-	order, acyclic := g.sorted()
-	if !acyclic {
-		return nil, true // a cycle of its own
-	}
 	c := x.chains()
-	clock := make([]int32, len(x.txns)*runs)
-	of := func(t int32) []int32 { return clock[int(t)*runs : (int(t)+1)*runs] }
-	for _, t := range order {
-		if !x.in[t] {
-			continue
+	clock := make([]int32, (nodes+1)*runs)
+	of := func(t int32) []int32 { return clock[int(number[t])*runs : (int(number[t])+1)*runs] }
+	tl := x.timeline()
+	now := make([]int32, runs) // what had ended by the call that was reached
+	join := func(theirs []int32, t int32) {
+		for r, n := range of(t) {
+			if n > theirs[r] {
+				theirs[r] = n
+			}
 		}
-		mine := of(t)
-		x.reads(t, func(_, k, from int32) {
-			for i := range c.byKey[k] {
-				h := &c.byKey[k][i]
-				if mine[h.run] == 0 {
-					continue
-				}
-				if w := h.last(mine[h.run] - 1); w >= 0 && w != from && (from < 0 || x.writer[w] != x.writer[from]) {
-					demands = append(demands, demand{first: w, then: from, reader: t})
-				}
-			}
-		})
-		for _, a := range g.out(t) {
-			u := a.node()
-			theirs := of(u)
-			for r, n := range mine {
-				if n > theirs[r] {
-					theirs[r] = n
-				}
-			}
+		if int(t) < g.real {
 			theirs[x.run[t]] = max(theirs[x.run[t]], c.place[t]+1)
 		}
 	}
+	ended := 0
+	called := func(t int32) {
+		if !timed {
+			return
+		}
+		for ; ended < len(tl.byEnd) && tl.end[tl.byEnd[ended]] < tl.call[t]; ended++ {
+			join(now, tl.byEnd[ended])
+		}
+		mine := of(t)
+		for r, n := range now {
+			mine[r] = max(mine[r], n)
+		}
+	}
+	visit := func(t int32) {
+		if int(t) < g.real {
+			mine := of(t)
+			x.reads(t, func(_, k, from int32) {
+				for i := range c.byKey[k] {
+					h := &c.byKey[k][i]
+					if mine[h.run] == 0 {
+						continue
+					}
+					w := h.last(mine[h.run] - 1)
+					if w < 0 || w == from || from >= 0 && (x.writer[w] == x.writer[from] || of(x.writer[from])[h.run] > c.place[x.writer[w]]) {
+						continue
+					}
+					demands = append(demands, demand{first: w, then: from, reader: t})
+				}
+			})
+		}
+		for _, a := range g.out(t) {
+			join(of(a.node()), t)
+		}
+	}
+	order := *tl
+	if !timed {
+		order.byEnd = nil
+	}
+	if !inOrder(g, &order, called, visit) {
+		return nil, true // a cycle of its own
+	}
+	if !missed {
+		return demands, true
+	}
+	x.eachRead(func(t, k, from int32) {
+		if from < 0 {
+			return
+		}
+		u := x.writer[from]
+		for i := range c.byKey[k] {
+			h := &c.byKey[k][i]
+			at, _ := slices.BinarySearchFunc(h.writes, c.place[u], func(w, place int32) int {
+				if w == from || of(x.writer[w])[x.run[u]] <= place {
+					return -1
+				}
+				return 1
+			})
+			if at < len(h.writes) && x.writer[h.writes[at]] == t {
+				at++
+			}
+			if at == len(h.writes) {
+				continue
+			}
+			if v := x.writer[h.writes[at]]; of(v)[x.run[t]] <= c.place[t] {
+				demands = append(demands, demand{first: from, then: h.writes[at], reader: t})
+			}
+		}
+	})
 	return demands, true
 }
 
@@ -286,7 +350,7 @@ func (x *facts) sights(place []int32) sights {
 	known := sights{}
 	for _, t := range x.byCall() {
 		r := x.run[t]
-		if r < 0 {
+		if r < 0 || !x.in[t] {
 			continue
 		}
 		x.reads(t, func(_, _, from int32) {
