@@ -33,7 +33,7 @@ func (n *node) Start(env nodes.Env) {
 		n.join(env, n.layout.Group(r.Name), tick, 500*time.Millisecond)
 	}
 	for _, r := range n.layout.Status {
-		n.join(env, n.layout.Group(r.Name), 2*tick, time.Second)
+		n.join(env, n.layout.Group(r.Name), tick, time.Second)
 	}
 	n.logs.Start(env)
 	n.rest(env)
