@@ -9,13 +9,16 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
 
+	"faultlab/checker/history"
 	"faultlab/labs"
 	"faultlab/labs/multimaster"
 	"faultlab/labs/report"
+	mm "faultlab/nodes/multimaster"
 )
 
 var hour = flag.Bool("hour", false, "let BenchmarkLength do a run of an hour too, which takes minutes and gigabytes")
@@ -42,6 +45,7 @@ func benchmarkRun(b *testing.B, length time.Duration) {
 	dir := filepath.Join(b.TempDir(), "run")
 	var virtual time.Duration
 	var events, operations int
+	var median time.Duration
 	began := processorTime(b)
 	for b.Loop() {
 		run, err := labs.Do(context.Background(), lab, labs.Options{Seed: 1, Nemesis: []string{"partition"}, Time: length, Start: simulated})
@@ -53,6 +57,7 @@ func benchmarkRun(b *testing.B, length time.Duration) {
 			b.Fatal(err)
 		}
 		virtual += run.History.End
+		median = commitMedian(run)
 		events, operations = len(run.History.Events), len(run.History.Ops)
 	}
 	spent := processorTime(b) - began
@@ -61,6 +66,24 @@ func benchmarkRun(b *testing.B, length time.Duration) {
 	b.ReportMetric(float64(spent.Milliseconds())/virtual.Seconds(), "cpu-ms/virtual-s")
 	b.ReportMetric(peak(b), "MB-peak")
 	b.ReportMetric(float64(events)/float64(operations), "events/op")
+	b.ReportMetric(float64(median.Microseconds())/1000, "commit-p50-virtual-ms")
+}
+
+// commitMedian is the median time, while nothing is broken, in which a transaction that writes to one range of its
+// client's own region is acknowledged.
+func commitMedian(run *labs.Run) time.Duration {
+	layout := mm.NewLayout(run.Topology)
+	var took []time.Duration
+	for _, op := range run.History.Ops {
+		ops := op.In.(mm.Txn).Ops
+		ranges := layout.Participants(ops)
+		writes := slices.ContainsFunc(ops, func(o mm.Op) bool { return o.F != mm.Read })
+		if op.Phase == history.Recovery && op.Outcome == history.OK && writes && len(ranges) == 1 && ranges[0].Region == op.Region {
+			took = append(took, op.Return-op.Call)
+		}
+	}
+	slices.Sort(took)
+	return took[len(took)/2]
 }
 
 // processorTime is what this process has used, in user and in system mode.

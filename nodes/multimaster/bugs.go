@@ -24,7 +24,7 @@ var bugs = []nodes.Bug{
 	}, {
 		Name:    readPastLocks,
 		About:   "a read does not wait for the locks of a prepared transaction, so it may miss one that was acknowledged",
-		Refutes: []string{"O1", "O2"}, Seeds: 3,
+		Refutes: []string{"O1", "O2"}, Seeds: 1,
 	}, {
 		Name:    iteratesMap,
 		About:   "transactions that wait for one lock go on in the order of a map, which differs from replica to replica (Weave on Tendermint)",
@@ -32,7 +32,7 @@ var bugs = []nodes.Bug{
 	}, {
 		Name:    blindRetry,
 		About:   "after a conflict the transaction is tried again on the strength of what it read the first time (TiDB #10075)",
-		Refutes: []string{"O2"}, Seeds: 4,
+		Refutes: []string{"O2"}, Seeds: 2,
 	}, {
 		Name:    retryAsNew,
 		About:   "a router that hears nothing sends the transaction again under a new name (MongoDB SERVER-48307, TiDB #26359)",
@@ -48,7 +48,7 @@ var bugs = []nodes.Bug{
 	}, {
 		Name:    voteNotPersisted,
 		About:   "a participant votes before its prepare is in the log, and its successor knows nothing of it (TigerBeetle #2996)",
-		Refutes: []string{"O3", "O5"}, Seeds: 1,
+		Refutes: []string{"O3", "O5"}, Seeds: 2,
 	}, {
 		Name:    noGlobalOrder,
 		About:   "transactions that are prepared on the same keys in two groups do not wait for each other, so the groups may order them differently (SLOG, Detock)",
@@ -56,6 +56,6 @@ var bugs = []nodes.Bug{
 	}, {
 		Name:    stuckElection,
 		About:   "candidates wait for equally long, so they split the vote for ever (YugabyteDB 1.1.9)",
-		Refutes: []string{"A1", "O9", "R1"}, Seeds: 2,
+		Refutes: []string{"A1", "O9", "R1"}, Seeds: 4,
 	},
 }
