@@ -103,6 +103,7 @@ func (c *fake) Degrade(_ context.Context, links []nodes.Link, q nodes.Quality) (
 
 func (c *fake) Kill(_ context.Context, id nodes.ID) error {
 	c.down[id] = true
+	delete(c.frozen, id)
 	return c.does("kill %s", id)
 }
 
@@ -133,6 +134,7 @@ func (c *fake) Resume(_ context.Context, id nodes.ID) error {
 func (c *fake) PowerLoss(_ context.Context, ids []nodes.ID) error {
 	for _, id := range ids {
 		c.down[id] = true
+		delete(c.frozen, id)
 	}
 	return c.does("power-loss %s", join(ids))
 }

@@ -17,6 +17,7 @@ type holds struct {
 	down   map[nodes.ID]int
 	paused map[nodes.ID]int
 	skews  map[nodes.ID][]*skew
+	errs   []error // of what was done between a strike and its healing, for HealAll to tell
 }
 
 // A skew is what one fault does to one clock; what several do to it adds up.
@@ -27,7 +28,7 @@ type skew struct {
 
 func (t Target) holding() Target {
 	if t.held == nil {
-		t.held = &holds{map[nodes.ID]int{}, map[nodes.ID]int{}, map[nodes.ID][]*skew{}}
+		t.held = &holds{down: map[nodes.ID]int{}, paused: map[nodes.ID]int{}, skews: map[nodes.ID][]*skew{}}
 	}
 	return t
 }
@@ -49,19 +50,21 @@ func (t Target) aim(f Fault) (ids []nodes.ID, why string) {
 // nothing is the heal of a fault that did nothing.
 func nothing(context.Context) error { return nil }
 
-// fell takes down whom f is aimed at, and holds them down until heal boots those that no other fault holds.
+// fell takes down whom f is aimed at, and holds them down until heal boots those that no other fault holds. Who is down
+// already stays down for longer, so it took too. Who is still to be paused by another fault is frozen again.
 func fell(ctx context.Context, t Target, f Fault, strike func(ids []nodes.ID) error) (func(context.Context) error, Strike, error) {
 	t = t.holding()
 	ids, why := t.aim(f)
 	if why != "" {
 		return nothing, Strike{Why: why}, nil
 	}
-	w := Strike{Nodes: ids, Down: ids}
+	w := Strike{Nodes: ids, Down: ids, Took: len(ids) > 0}
+	ran := false
 	for _, id := range ids {
-		w.Took = w.Took || t.held.down[id] == 0
+		ran = ran || t.held.down[id] == 0
 		t.held.down[id]++
 	}
-	if !w.Took {
+	if !ran {
 		w.Why = join(ids) + ": down already"
 	}
 	err := strike(ids)
@@ -74,6 +77,7 @@ func fell(ctx context.Context, t Target, f Fault, strike func(ids []nodes.ID) er
 			}
 			if t.held.down[id] == 0 {
 				errs = append(errs, t.Cluster.(Processes).Boot(ctx, id))
+				t.refreeze(ctx, id)
 			}
 		}
 		released = true
@@ -82,8 +86,22 @@ func fell(ctx context.Context, t Target, f Fault, strike func(ids []nodes.ID) er
 	return heal, w, err
 }
 
-// freeze pauses whom f is aimed at, but for those that are down, until heal resumes those that no other fault holds. A
-// crash ends a pause.
+// refreeze pauses a node that boots while a fault holds it paused, since a crash ends a pause: after the boot, which a
+// runtime may do as an event of its own.
+func (t Target) refreeze(ctx context.Context, id nodes.ID) {
+	if t.held.paused[id] == 0 {
+		return
+	}
+	t.After(0, func() {
+		if t.held.paused[id] > 0 && t.held.down[id] == 0 {
+			if err := t.Cluster.(Pauses).Pause(ctx, id); err != nil {
+				t.held.errs = append(t.held.errs, err)
+			}
+		}
+	})
+}
+
+// freeze pauses whom f is aimed at, but for those that are down, until heal resumes those that no other fault holds.
 func freeze(ctx context.Context, t Target, f Fault) (func(context.Context) error, Strike, error) {
 	t = t.holding()
 	ids, why := t.aim(f)
@@ -91,14 +109,15 @@ func freeze(ctx context.Context, t Target, f Fault) (func(context.Context) error
 		return nothing, Strike{Why: why}, nil
 	}
 	up := only(ids, func(id nodes.ID) bool { return t.held.down[id] == 0 })
-	w := Strike{Nodes: ids, Down: up}
+	w := Strike{Nodes: ids, Down: up, Took: len(up) > 0}
 	var errs []error
+	ran := false
 	for _, id := range up {
-		w.Took = w.Took || t.held.paused[id] == 0
+		ran = ran || t.held.paused[id] == 0
 		t.held.paused[id]++
 		errs = append(errs, t.Cluster.(Pauses).Pause(ctx, id))
 	}
-	if !w.Took {
+	if !ran {
 		w.Why = join(ids) + ": down or paused already"
 	}
 	released := false
@@ -158,7 +177,8 @@ func degrade(ctx context.Context, t Target, f Fault) (func(context.Context) erro
 }
 
 // toggle does on and off in turn, each for half of every, until heal, which does off. An every of zero is on once.
-// What went wrong in between is an error of heal.
+// What went wrong in between is an error of heal,
+// however often it is called.
 func toggle(ctx context.Context, t Target, every time.Duration, on, off func(context.Context) error) (func(context.Context) error, error) {
 	var errs []error
 	stopped := false
@@ -182,9 +202,7 @@ func toggle(ctx context.Context, t Target, every time.Duration, on, off func(con
 	}
 	return func(ctx context.Context) error {
 		stopped = true
-		err := errors.Join(append(errs, off(ctx))...)
-		errs = nil
-		return err
+		return errors.Join(append(errs[:len(errs):len(errs)], off(ctx))...)
 	}, err
 }
 

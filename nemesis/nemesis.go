@@ -72,6 +72,6 @@ type Strike struct {
 	Down  []nodes.ID   // who is dead or frozen
 	Cuts  []nodes.Link // what carries nothing
 	Hurts []nodes.Link // what is slow or lossy
-	Took  bool         // it had an effect
-	Why   string       // why it did not
+	Took  bool         // it had an effect, if only to keep down for longer who was down already
+	Why   string       // why it did not, or what is to be known of it
 }

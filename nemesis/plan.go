@@ -70,6 +70,9 @@ func rounded(d time.Duration) string {
 	return d.Round(100 * time.Millisecond).String()
 }
 
+// leastEvery is the fastest rhythm of a fault. A faster one is millions of events that show nothing more.
+const leastEvery = 10 * time.Millisecond
+
 // A plan is a Schedule in a file.
 type plan struct {
 	Format int      `json:"format"`
@@ -136,6 +139,11 @@ func (s Schedule) Validate(g Ground, over time.Duration) error {
 		if err := f.validate(g, over); err != nil {
 			return fmt.Errorf("fault %d, %s: %w", i+1, f, err)
 		}
+		if f.DriftPPM != 0 {
+			if err := s[:i].drifts(f); err != nil {
+				return fmt.Errorf("fault %d, %s: %w", i+1, f, err)
+			}
+		}
 		if i > 0 && f.At < s[i-1].At {
 			return fmt.Errorf("fault %d, %s: stands after one that begins later: put them in the order of at_ns", i+1, f)
 		}
@@ -154,6 +162,9 @@ func (f Fault) validate(g Ground, over time.Duration) error {
 	}
 	if f.At < 0 || f.For <= 0 || f.Every < 0 {
 		return errors.New("at_ns and every_ns may not be negative, and for_ns must be more than 0")
+	}
+	if 0 < f.Every && f.Every < leastEvery {
+		return fmt.Errorf("every_ns is %s: use %s or more", f.Every, leastEvery)
 	}
 	if f.At+f.For > over {
 		return fmt.Errorf("it ends at %s, after the %s of the safety phase", rounded(f.At+f.For), over)

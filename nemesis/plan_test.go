@@ -108,6 +108,9 @@ func TestAFaultThatCouldNotBeDoneIsRefusedInASentence(t *testing.T) {
 		{Fault{Kind: "clock", Nodes: ids("a1"), For: second}, `leaves the clock as it is`},
 		{Fault{Kind: "clock", Nodes: ids("a1"), For: second, DriftPPM: -1_000_000}, `stops the clock`},
 		{Fault{Kind: "clock", Form: "strobe", Nodes: ids("a1"), For: second, Offset: 1}, `has no rhythm`},
+		{Fault{Kind: "clock", Form: "strobe", Nodes: ids("a1"), For: second, Offset: 1, Every: 1}, `every_ns is 1ns: use 10ms or more`},
+		{Fault{Kind: "partition", Form: "flapping", Links: link, For: second, Every: 9 * time.Millisecond}, `every_ns is 9ms: use 10ms or more`},
+		{Fault{Kind: "clock", Nodes: ids("a1"), For: second, DriftPPM: 1_000_000_001}, `is too fast for a clock`},
 	} {
 		err := (Schedule{{Kind: "kill", For: second, Nodes: ids("a1")}, c.f}).Validate(nine(), time.Minute)
 		if err == nil || !strings.HasPrefix(err.Error(), "fault 2, ") || !strings.Contains(err.Error(), c.want) {
@@ -121,5 +124,30 @@ func TestAFaultThatCouldNotBeDoneIsRefusedInASentence(t *testing.T) {
 	reply := Schedule{{Kind: "lost-reply", For: second, Links: between(ids("a1"), ids("clients"))}}
 	if err := reply.Validate(nine(), time.Minute); err != nil {
 		t.Error("a lost reply is cut by default:", err)
+	}
+}
+
+func TestDriftsOfOneClockMayNotAddUpToMoreThanAClockCanDo(t *testing.T) {
+	slow := func(at time.Duration, who string, ppm int) Fault {
+		return Fault{Kind: "clock", Form: "drift", At: at, For: 5 * second, Nodes: ids(who), DriftPPM: ppm}
+	}
+	role := slow(second, "", -600_000)
+	role.Role = "leader of A1"
+	for _, c := range []struct {
+		name string
+		s    Schedule
+		ok   bool
+	}{
+		{"two together are too much", Schedule{slow(0, "a1", -600_000), slow(5*second, "a1 a2", -400_000)}, false},
+		{"a fast one that may end first is no help", Schedule{slow(0, "a1", -600_000), slow(0, "a1", 500_000), slow(0, "a1", -600_000)}, false},
+		{"too fast is no clock either", Schedule{slow(0, "a1", 600_000_000), slow(second, "a1", 600_000_000)}, false},
+		{"a role may be anybody", Schedule{slow(0, "a1", -600_000), role}, false},
+		{"two together are not too much", Schedule{slow(0, "a1", -600_000), slow(second, "a1", -399_999)}, true},
+		{"one follows the other", Schedule{slow(0, "a1", -600_000), slow(6*second, "a1", -600_000)}, true},
+		{"they are of two clocks", Schedule{slow(0, "a1", -600_000), slow(0, "a2", -600_000)}, true},
+	} {
+		if err := c.s.Validate(nine(), time.Minute); (err == nil) != c.ok || !c.ok && !strings.Contains(err.Error(), "with the drifts that overlap it no clock is left") {
+			t.Errorf("%s: %v", c.name, err)
+		}
 	}
 }

@@ -93,10 +93,12 @@ func (p *Player) report(a *activeFault) {
 }
 
 // HealAll ends the schedule: it heals what is still active, reports it, and reports as never struck what had not come
-// to strike. Nothing strikes after it. Calling it twice is the same as once. The error says what could not be healed.
+// to strike. Nothing strikes after it. Calling it twice is the same as once. The error says what could not be healed, or
+// went wrong between a strike and its healing.
 func (p *Player) HealAll(ctx context.Context) error {
 	p.closed = true
-	var errs []error
+	errs := p.t.held.errs
+	p.t.held.errs = nil
 	for _, a := range p.active[:len(p.active):len(p.active)] {
 		if !a.struck {
 			a.window.Start = p.t.Now()

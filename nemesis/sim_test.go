@@ -218,6 +218,29 @@ func TestAKillKeepsWhatPowerLossTakes(t *testing.T) {
 	}
 }
 
+func TestAPauseOutlastsAKillInIt(t *testing.T) {
+	w := newWorld(t)
+	defer w.Close()
+	fault := func(kind string, from, to time.Duration) nemesis.Fault {
+		return nemesis.Fault{Kind: kind, At: from * time.Second, For: (to - from) * time.Second, Nodes: []nodes.ID{"a1"}}
+	}
+	s := nemesis.Schedule{fault("pause", 5, 15), fault("kill", 6, 7), fault("pause", 9, 17)}
+	nemesis.Play(t.Context(), nemesis.Target{Cluster: w.Cluster, After: w.After, Now: w.Now}, s, 0, func(i int, win nemesis.Window) {
+		if !win.Strike.Took || len(win.Strike.Down) != 1 {
+			t.Errorf("fault %d: %+v", i, win)
+		}
+	})
+	for _, c := range []struct {
+		at   time.Duration
+		want string
+	}{{3, "a1 10"}, {8, "a1 0"}, {10, "a1 0"}, {15, "a1 0"}, {18, "a1 10"}} {
+		w.Run(c.at * time.Second)
+		if got := w.sees("a1"); got != c.want {
+			t.Errorf("at %d s a client sees %s, not %s", c.at, got, c.want)
+		}
+	}
+}
+
 func TestAClockIsWrongUntilItIsHealed(t *testing.T) {
 	for _, c := range []struct {
 		f    nemesis.Fault

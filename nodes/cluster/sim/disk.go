@@ -50,6 +50,7 @@ func (d *disk) init(m *member, tear *rand.PCG) { d.m, d.tear, d.byName = m, tear
 func (d *disk) Log(name string) nodes.Log {
 	l := d.byName[name]
 	if l == nil {
+		d.m.limit()
 		l = &log{d: d, name: name, written: version{first: 1}, synced: version{first: 1}}
 		d.byName[name] = l
 		d.logs = append(d.logs, l)
@@ -58,8 +59,11 @@ func (d *disk) Log(name string) nodes.Log {
 }
 
 func (d *disk) Sync() {
+	if !d.m.acting() {
+		return
+	}
+	d.m.limit()
 	switch {
-	case !d.m.acting():
 	case len(d.dirty) == 0:
 		d.barrier = d.begun
 	case d.begun == d.done:
@@ -123,6 +127,7 @@ func (l *log) Append(rec []byte) uint64 {
 	if !l.d.m.acting() {
 		return l.written.end()
 	}
+	l.d.m.limit()
 	l.soil()
 	l.written.records = append(l.written.records, rec)
 	return l.written.end() - 1
@@ -132,6 +137,7 @@ func (l *log) Snapshot(upTo uint64, data []byte) {
 	if !l.d.m.acting() {
 		return
 	}
+	l.d.m.limit()
 	w := &l.written
 	if upTo+1 < w.first {
 		panic(fmt.Sprintf("snapshot of %s up to %d, and there is one up to %d", l.name, upTo, w.first-1))

@@ -205,12 +205,14 @@ func (m *member) After(d time.Duration, name string) {
 
 func (m *member) Reached(probe string) {
 	if m.acting() && m.c.spec.Observer != nil {
+		m.limit()
 		m.c.spec.Observer.Reached(m.id, probe)
 	}
 }
 
 func (m *member) Logf(format string, args ...any) {
 	if m.acting() && m.c.spec.Observer != nil {
+		m.limit()
 		m.c.spec.Observer.Log(m.c.Now(), m.id, fmt.Sprintf(format, args...))
 	}
 }

@@ -114,7 +114,10 @@ func (c *Cluster) carry(w way, harms []*harm, e event) {
 			copies++
 		}
 	}
-	for range copies {
+	for i := range copies {
+		if i > 0 {
+			e.body = c.recoded(e.body)
+		}
 		at := c.now + w.least + below(n.draw, w.jitter)
 		for _, h := range harms {
 			at += int64(h.Delay) + below(n.draw, int64(h.Jitter))

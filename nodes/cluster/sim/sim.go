@@ -24,7 +24,7 @@ import (
 const (
 	underWayMax = 1 << 20 // messages, timers and calls waiting for their time
 	instantMax  = 1 << 20 // events without time going on
-	actsMax     = 1 << 18 // sends, timers and events of one call of a node
+	actsMax     = 1 << 18 // what a node asks of its Env in one call of it
 )
 
 // A Cluster is a running system.
@@ -300,9 +300,14 @@ func (c *Cluster) dispatch(top entry) {
 	}
 }
 
-// describe says what a panic was and where in the node's code.
+// describe says what a panic was and where in the node's code. Of a value that has no text of its own it says the type,
+// since printed it may show addresses, which differ from run to run.
 func describe(what any) string {
-	text := fmt.Sprint(what)
+	text := fmt.Sprintf("%T", what)
+	switch what.(type) {
+	case error, string, fmt.Stringer:
+		text = fmt.Sprint(what)
+	}
 	if strings.HasPrefix(text, "flooded: ") {
 		return text
 	}

@@ -226,6 +226,8 @@ func TestANodeThatPanicsIsBrokenAndDownAndTheOthersGoOn(t *testing.T) {
 			*(*int)(nil) = 1
 		case "own":
 			panic(errors.New("of its own"))
+		case "pointer":
+			panic(struct{ *int }{new(int)})
 		case "self":
 			env.Send("a1", Say{"own"})
 		default:
@@ -236,6 +238,7 @@ func TestANodeThatPanicsIsBrokenAndDownAndTheOthersGoOn(t *testing.T) {
 		{"index", "panic: index out of range [3] with length 0 (sim_test.go:"},
 		{"nil", "panic: invalid memory address or nil pointer dereference (sim_test.go:"},
 		{"own", "panic: of its own (sim_test.go:"},
+		{"pointer", "panic: struct { *int } (sim_test.go:"},
 		{"self", "panic: of its own (sim_test.go:"},
 	} {
 		w.call("c1", "a1", tc.text)
@@ -290,6 +293,30 @@ func TestANodeThatFloodsIsBroken(t *testing.T) {
 	}
 }
 
+func TestAnythingDoneWithoutEndInOneCallIsAFlood(t *testing.T) {
+	for name, do := range map[string]func(env nodes.Env, i int){
+		"append":      func(env nodes.Env, _ int) { env.Disk().Log("log").Append(nil) },
+		"snapshot":    func(env nodes.Env, i int) { env.Disk().Log("log").Snapshot(uint64(i), nil) },
+		"sync":        func(env nodes.Env, _ int) { env.Disk().Sync() },
+		"another log": func(env nodes.Env, i int) { env.Disk().Log(fmt.Sprint(i)) },
+		"emit":        func(env nodes.Env, _ int) { env.Emit(nil) },
+		"timer":       func(env nodes.Env, _ int) { env.After(time.Hour, "x") },
+		"log":         func(env nodes.Env, _ int) { env.Logf("x") },
+		"reached":     func(env nodes.Env, _ int) { env.Reached("x") },
+	} {
+		calls := 0
+		w := start(t, funcs{start: func(env nodes.Env) {
+			for ; calls < 1<<19; calls++ {
+				do(env, calls)
+			}
+		}}, nodes.Spec{Topology: topology("a1")})
+		var broken *nodes.Broken
+		if err := w.Run(time.Second); !errors.As(err, &broken) || broken.What != "flooded: 262144 actions in one call" {
+			t.Errorf("%s: %v after %d", name, err, calls)
+		}
+	}
+}
+
 func TestAnEnvThatWasKeptIsAMistake(t *testing.T) {
 	var kept nodes.Env
 	w := start(t, funcs{start: func(env nodes.Env) {
@@ -320,6 +347,21 @@ func TestASpecThatCannotRunIsAnError(t *testing.T) {
 			t.Errorf("%v, want %s", err, tc.want)
 		}
 	}
+}
+
+func TestRecodeGivesEachDeliveryACopyOfItsOwn(t *testing.T) {
+	w := start(t, funcs{receive: func(env nodes.Env, m nodes.Message) {
+		if body, ok := m.Body.(Shared); ok {
+			body.Items[0]++
+			env.Logf("has %v", body.Items)
+			return
+		}
+		env.Send("a2", Shared{Items: []int{1}})
+	}}, nodes.Spec{Recode: true})
+	w.degrade(nodes.Quality{DuplicatePerMille: 1000}, link("a1", "a2"))
+	w.call("c1", "a1", "go")
+	w.run(100 * time.Millisecond)
+	w.want("900µs a2 has [2]; 900µs a2 has [2]")
 }
 
 func TestRecodeSharesNoMemoryAndRefusesUndeclaredBodies(t *testing.T) {
