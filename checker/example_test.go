@@ -2,6 +2,7 @@ package checker_test
 
 import (
 	"fmt"
+	"strings"
 
 	"faultlab/checker"
 	"faultlab/checker/history"
@@ -38,4 +39,17 @@ func ExampleAvailability() {
 	}
 	fmt.Println(outside.Check(&history.History{}).Reason)
 	// Output: for 0.000 s of this run its faults were those that this speaks of, and no others; it takes 5.000 s
+}
+
+// A model judges somebody else's history as it stands in a file.
+func ExampleModel_Judge() {
+	file := strings.NewReader(`
+		{"type":"invoke","process":0,"f":"enqueue","value":7}
+		{"type":"ok","process":0,"f":"enqueue","value":7}
+		{"type":"invoke","process":1,"f":"dequeue","value":null}
+		{"type":"ok","process":1,"f":"dequeue","value":null}`)
+	queue, _ := checker.ModelNamed("fifo-queue")
+	found, err := queue.Judge(history.ReadAny(file), checker.Question{})
+	fmt.Println(found.Verdict, found.Ops, err)
+	// Output: fail [1 3] <nil>
 }

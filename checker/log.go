@@ -375,6 +375,9 @@ func (s *logState[V]) result(acked, seen int) history.Result {
 	case seen < or(s.AtLeast, 1):
 		r = history.Doubted("only %s polled; %d are needed", plural(seen, "acknowledged value"), or(s.AtLeast, 1))
 	}
+	if len(s.first) > 0 {
+		evidence["examples"] = s.first // of each kind that was found
+	}
 	r.Evidence = evidence
 	return r
 }

@@ -12,17 +12,37 @@ import (
 
 func (a *app) checkCommand() *cobra.Command {
 	var out output
+	var ask question
 	st := store{}
 	c := &cobra.Command{
-		Use:   "check [RUN]",
-		Short: "Judge a saved run again, from its files alone",
+		Use:   "check [RUN] | check --model M FILE...",
+		Short: "Judge a saved run again, or anybody's history",
 		Long: `check reads a run folder, judges it again and prints the verdicts, with the exit status
-of lab run. RUN is a run folder; without it, the last one. It changes no file.`,
+of lab run. RUN is a run folder; without it, the last one. It changes no file.
+
+With --model it judges histories by that model: files of Jepsen's tools, as EDN or JSON,
+or of this one, plain or packed with gzip, or run folders. It prints a line for each file,
+or with --format json an object, and the exit status is that of the worst. What operations
+each model knows is in lab list checkers. A history with independent keys is one for each
+key. Of a register the first value is nothing, unless --initial says what it is, or 0 is
+read and nobody writes it.`,
 		Example: `  lab check
-  lab check store/multi-master/20260102T150405Z-7 --format json`,
-		Args:              atMost(1, "one run folder"),
+  lab check store/multi-master/20260102T150405Z-7 --format json
+  lab check --model cas-register --initial 0 history.edn
+  lab check --model list-append --consistency snapshot-isolation *.jsonl.gz`,
 		ValidArgsFunction: completeFolders,
 		RunE: func(c *cobra.Command, args []string) error {
+			if c.Flags().Changed("model") {
+				return a.judgeFiles(&ask, out.wanted, out.quiet, args)
+			}
+			for _, name := range questionFlags {
+				if c.Flags().Changed(name) {
+					return badly("--%s says how to judge a history, by a --model; a run is judged by its lab", name)
+				}
+			}
+			if err := atMost(1, "one run folder")(c, args); err != nil {
+				return err
+			}
 			dir, err := st.find(args)
 			if err != nil {
 				return err
@@ -48,6 +68,7 @@ of lab run. RUN is a run folder; without it, the last one. It changes no file.`,
 	}
 	c.Flags().StringVar(&st.dir, "store", defaultStore, "the `folder` whose last run is meant where none is named")
 	out.flags(c)
+	ask.flags(c)
 	return c
 }
 
@@ -67,7 +88,10 @@ func sameResults(run *labs.Run, dir string) (string, error) {
 	return labs.ResultsFile + " in the folder differs: it was judged by another build, or changed since", nil
 }
 
-func completeFolders(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+func completeFolders(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if f := c.Flags().Lookup("model"); f != nil && f.Changed {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

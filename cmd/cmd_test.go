@@ -425,3 +425,28 @@ func main() { os.Exit(cmd.Main(register.Lab())) }
 		t.Errorf("an unknown lab: %v\n%s", err, out)
 	}
 }
+
+func TestAFailedGuaranteeMakesNoFailureOfWhatIsUnknown(t *testing.T) {
+	run := &labs.Run{Lab: "x", Verdict: history.Fail, Whole: history.Undetermined, Reason: "kill never took effect", Judged: []labs.Judged{
+		{Guarantee: labs.Guarantee{ID: "X1"}, Result: history.Result{Verdict: history.Fail, Reason: "lost"}},
+	}}
+	set := &labs.Set{Lab: "x", Verdict: history.Fail, Runs: []labs.Line{{Seed: 1, Verdict: history.Fail, Whole: run.Whole, Reason: run.Reason}}}
+	var junit, junits, github, githubs bytes.Buffer
+	all := shownSet{set: set, command: func(uint64) string { return "" }}
+	for _, err := range []error{
+		junitRun(&junit, screen{}, shown{run: run}), junitSet(&junits, screen{}, all),
+		githubRun(&github, screen{}, shown{run: run}), githubSet(&githubs, screen{}, all),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct{ text, want string }{
+		{junit.String(), `failures="1" errors="1"`}, {junits.String(), `failures="0" errors="1"`},
+		{github.String(), "::warning title=x seed 0::kill never"}, {githubs.String(), "::warning title=x seed 1::kill never"},
+	} {
+		if !strings.Contains(test.text, test.want) {
+			t.Errorf("there is no %s in\n%s", test.want, test.text)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"faultlab/checker"
 	"faultlab/nemesis"
 )
 
@@ -60,7 +61,18 @@ var lists = []struct {
 		}
 		p.entries(rows)
 	}},
-	{"checkers", func(_ *app, p *printer) { p.entries(checkers) }},
+	{"checkers", func(_ *app, p *printer) {
+		p.entries(checkers)
+		p.line("")
+		for _, l := range wrap("for lab check --model, with the operations that each knows:", p.s.width) {
+			p.line(l)
+		}
+		var rows []entry
+		for _, m := range checker.Models {
+			rows = append(rows, entry{m.Name, m.About + ": " + m.Words})
+		}
+		p.entries(rows)
+	}},
 	{"bugs", func(a *app, p *printer) {
 		for _, l := range a.labs {
 			var rows []entry

@@ -397,7 +397,9 @@ func (d *ednReader) event() (e jepsenEvent, err error) {
 		case c == '{':
 			d.begun = true
 			d.take()
-			return d.members(at)
+			e, err := d.members(at)
+			e.at = at
+			return e, err
 		case !d.begun && (c == '(' || c == '['):
 			d.begun, d.inside = true, closing(c)
 			d.take()
@@ -448,6 +450,8 @@ func (d *ednReader) members(at SyntaxError) (e jepsenEvent, err error) {
 			e.process = m
 		case "time":
 			e.time, e.timed = m.Int()
+		case "index":
+			e.index, e.indexed = m.Int()
 		}
 	}
 }

@@ -10,26 +10,39 @@ import (
 )
 
 // Jepsen is what an operation of a history from Jepsen's tools asked for (Op.In) or answered (Op.Out): a function and
-// its value, as they stand in the file. A failed operation has an answer too, an unknown one has none.
+// its value, as they stand in the file. A failed operation has an answer too, and an unknown one if its info event has
+// a value, which is as far as it got.
 type Jepsen struct {
 	F     string
 	Value Value
+	Event int // the index of its event, as the file gives it; else the event's place in the file, from 0
+	Line  int // where the event begins; 0 if it came from no file of events
+	Col   int
 }
 
 // JepsenJSON reads a history from Jepsen's tools with an event a line:
 //
 //	{"type":"invoke","f":"cas","value":[1,4],"process":3,"time":99286665244,"index":0}
 //
-// Events with the same process are paired: ok is OK, fail is Failed, info, or nothing at all, is Unknown. Lines of
-// processes that are no numbers, the nemesis for one, are passed over. An operation without an invocation is taken to
-// have happened at the instant of its completion. Times are moved on by as little as makes each event later than
-// the one on the line before, which is the order that counts; where there are none, lines are counted.
+// Events with the same process are paired: ok is OK, fail is Failed, info, or nothing at all, is Unknown. A process that
+// has several operations under way, which Jepsen's never have, completes the last that the completion can be of. Lines
+// of the nemesis are passed over. An operation without an invocation may have begun at any time before: its Call is 0.
+// Times are moved on by as little as makes each event later than the one on the line before, which is the order that
+// counts; where there are none, lines are counted.
 //
 // Operations come in the order in which they ended, which is what a reader that keeps nothing can do; Index says in
 // which order they were called. It ends after an error, which is a *SyntaxError if the text is wrong.
 func JepsenJSON(r io.Reader) iter.Seq2[Op, error] {
 	return func(yield func(Op, error) bool) {
 		src := &jsonEvents{lines: newLines(r)}
+		pair(src.next, yield)
+	}
+}
+
+// JepsenArray reads the same from one JSON array of events.
+func JepsenArray(r io.Reader) iter.Seq2[Op, error] {
+	return func(yield func(Op, error) bool) {
+		src := &jsonEvents{lines: newElements(r)}
 		pair(src.next, yield)
 	}
 }
@@ -41,7 +54,7 @@ func JepsenEDN(r io.Reader) iter.Seq2[Op, error] {
 	return func(yield func(Op, error) bool) { pair(newEDN(r).event, yield) }
 }
 
-// Collect makes a history of operations in any order.
+// Collect makes a history of operations in any order, and numbers them anew in the order of their calls.
 func Collect(ops iter.Seq2[Op, error]) (*History, error) {
 	h := &History{}
 	for op, err := range ops {
@@ -51,7 +64,10 @@ func Collect(ops iter.Seq2[Op, error]) (*History, error) {
 		h.Ops = append(h.Ops, op)
 		h.End = max(h.End, op.Return)
 	}
-	slices.SortFunc(h.Ops, func(a, b Op) int { return cmp.Compare(a.Index, b.Index) })
+	slices.SortFunc(h.Ops, func(a, b Op) int { return cmp.Or(cmp.Compare(a.Call, b.Call), cmp.Compare(a.Index, b.Index)) })
+	for i := range h.Ops {
+		h.Ops[i].Index = i
+	}
 	h.Healed = h.End
 	return h, nil
 }
@@ -64,15 +80,27 @@ type jepsenEvent struct {
 	process Value
 	time    int64
 	timed   bool
+	index   int64
+	indexed bool
+	at      SyntaxError // its place
+}
+
+// body is what the operation of the n-th event asked or answered.
+func (e *jepsenEvent) body(n int) Jepsen {
+	if e.indexed {
+		n = int(e.index)
+	}
+	return Jepsen{F: e.f, Value: e.value, Event: n, Line: e.at.Line, Col: e.at.Column}
 }
 
 // pair makes operations of events. next returns io.EOF after the last.
 func pair(next func() (jepsenEvent, error), yield func(Op, error) bool) {
-	running := map[string]*Op{}
+	running := map[string]*Op{}   // the last that each process called
+	waiting := map[string][]*Op{} // those that it called before that one
 	names := map[int64]string{}
 	var now time.Duration
 	calls := 0
-	for {
+	for n := 0; ; n++ {
 		e, err := next()
 		if err == io.EOF {
 			break
@@ -81,55 +109,96 @@ func pair(next func() (jepsenEvent, error), yield func(Op, error) bool) {
 			yield(Op{}, err)
 			return
 		}
-		name := ""
-		switch n, whole := e.process.Int(); {
-		case whole:
-			if name = names[n]; name == "" {
-				name = strconv.FormatInt(n, 10)
-				names[n] = name
+		name := e.process.text
+		if number, whole := e.process.Int(); whole {
+			if name = names[number]; name == "" {
+				name = strconv.FormatInt(number, 10)
+				names[number] = name
 			}
-		case e.process.Kind != Nil:
-			continue // the nemesis
+		}
+		if name == "nemesis" {
+			continue
 		}
 		now++
 		if e.timed {
 			now = max(now, time.Duration(e.time))
 		}
 		op := running[name]
-		if e.kind == "invoke" || op == nil {
-			if op != nil && !yield(*op, nil) {
-				return
-			}
-			op = &Op{Index: calls, Client: name, In: Jepsen{e.f, e.value}, Call: now, Outcome: Unknown, Phase: Safety}
-			calls++
-			running[name] = op
-		}
-		op.Return = now
 		if e.kind == "invoke" {
+			if op != nil {
+				waiting[name] = append(waiting[name], op)
+			}
+			running[name] = &Op{Index: calls, Client: name, In: e.body(n), Call: now, Outcome: Unknown, Phase: Safety}
+			calls++
 			continue
 		}
+		switch {
+		case op == nil:
+			op = &Op{Index: calls, Client: name, In: e.body(n), Outcome: Unknown, Phase: Safety}
+			calls++
+		case len(waiting[name]) == 0:
+			delete(running, name)
+		default:
+			op = choose(running, waiting, name, &e)
+		}
+		op.Return = now
 		switch e.kind {
 		case "ok":
-			op.Outcome, op.Out = OK, Jepsen{e.f, e.value}
+			op.Outcome, op.Out = OK, e.body(n)
 		case "fail":
-			op.Outcome, op.Out = Failed, Jepsen{e.f, e.value}
+			op.Outcome, op.Out = Failed, e.body(n)
+		case "info":
+			if e.value.Kind != Nil {
+				op.Out = e.body(n)
+			}
 		}
-		delete(running, name)
 		if !yield(*op, nil) {
 			return
 		}
 	}
 	open := make([]*Op, 0, len(running))
-	for _, op := range running {
-		op.Return = now
-		open = append(open, op)
+	for name, op := range running {
+		open = append(append(open, op), waiting[name]...)
 	}
 	slices.SortFunc(open, func(a, b *Op) int { return cmp.Compare(a.Index, b.Index) })
 	for _, op := range open {
+		op.Return = now
 		if !yield(*op, nil) {
 			return
 		}
 	}
+}
+
+// choose takes out the operation that a completion is of, where a process has several under way.
+func choose(running map[string]*Op, waiting map[string][]*Op, name string, e *jepsenEvent) *Op {
+	all := append(waiting[name], running[name])
+	at := len(all) - 1
+	for i := at; i >= 0; i-- {
+		if in := all[i].In.(Jepsen); in.F == e.f && in.Value.completes(e.value) {
+			at = i
+			break
+		}
+	}
+	op := all[at]
+	all = slices.Delete(all, at, at+1)
+	running[name], waiting[name] = all[len(all)-1], all[:len(all)-1]
+	return op
+}
+
+// completes says that out may be the value of a completion of what was asked with v: they differ only where v is nil.
+func (v Value) completes(out Value) bool {
+	switch {
+	case v.Kind == Nil:
+		return true
+	case v.Kind != out.Kind || v.n != out.n || v.text != out.text || len(v.list) != len(out.list):
+		return false
+	}
+	for i := range v.list {
+		if !v.list[i].completes(out.list[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 func jepsenKind(kind string) bool {
@@ -139,17 +208,21 @@ func jepsenKind(kind string) bool {
 const wantKind = "invoke, ok, fail or info as the type"
 
 type jsonEvents struct {
-	lines  *lines
+	lines interface {
+		next() ([]byte, error)
+		place() (line, column int)
+	}
 	values values
 	s      scanner
 }
 
 func (j *jsonEvents) next() (e jepsenEvent, err error) {
-	line, err := j.lines.next()
+	text, err := j.lines.next()
 	if err != nil {
 		return e, err
 	}
-	j.s = scanner{b: line, line: j.lines.n}
+	e.at.Line, e.at.Column = j.lines.place()
+	j.s = scanner{b: text, line: e.at.Line, column: e.at.Column - 1}
 	s := &j.s
 	ok := s.object(func(name []byte) bool {
 		var ok bool
@@ -179,6 +252,13 @@ func (j *jsonEvents) next() (e jepsenEvent, err error) {
 			}
 			e.time, ok = s.integer()
 			e.timed = ok
+		case "index":
+			if c := s.peek(); c-'0' > 9 {
+				_, ok = s.value()
+				return ok
+			}
+			e.index, ok = s.integer()
+			e.indexed = ok
 		default:
 			_, ok = s.value()
 		}
@@ -188,7 +268,7 @@ func (j *jsonEvents) next() (e jepsenEvent, err error) {
 		return e, s.err
 	}
 	if e.kind == "" {
-		return e, &SyntaxError{Line: j.lines.n, Column: 1, Want: `"type" among the members`}
+		return e, &SyntaxError{Line: e.at.Line, Column: e.at.Column, Want: `"type" among the members`}
 	}
 	return e, nil
 }

@@ -35,7 +35,7 @@ func tell(t *testing.T, h *history.History, err error) string {
 
 func TestJepsenEventsBecomeOperations(t *testing.T) {
 	const want = `0 write 1 -> ok 1 [10,14]
-1 cas [1 2] -> unknown [11,12]
+1 cas [1 2] -> unknown [1 2] [11,12]
 2 read nil -> failed nil [13,20]
 1 read nil -> unknown [21,21]`
 	json := `
@@ -114,6 +114,8 @@ func TestTheDialectOfAFileIsToldByItsBeginning(t *testing.T) {
 		`{"format":1,"index":0}`:                              history.Lines,
 		`{"index":0,"type":"invoke","value":[["append",253,1`: history.JepsenLine,
 		"[{:type :invoke":                                     history.EDN,
+		"[\n {\n  \"type\": \"ok\"}]":                         history.JepsenList,
+		`{"process":0 "type":"ok"}`:                           history.JepsenLine,
 		"; x\n{:type :ok}":                                    history.EDN,
 		"#op{:a 1}":                                           history.EDN,
 		"":                                                    history.Empty,
@@ -173,6 +175,11 @@ func FuzzJepsenEDN(f *testing.F) {
 func FuzzJepsenJSON(f *testing.F) {
 	f.Add([]byte(`{"type":"invoke","f":"r","value":{"1":[2.5,null,true,"\u00e9"]},"process":1,"time":5}` + "\n" + `{"type":"ok","process":1}`))
 	f.Fuzz(func(t *testing.T, data []byte) { fuzz(t, history.JepsenJSON, data) })
+}
+
+func FuzzJepsenArray(f *testing.F) {
+	f.Add([]byte("[{\"type\":\"invoke\",\n\"value\":[1,\"]\\\"\"]},\n {\"type\":\"ok\"}]"))
+	f.Fuzz(func(t *testing.T, data []byte) { fuzz(t, history.JepsenArray, data) })
 }
 
 func benchmarkJepsen(b *testing.B, parse parser, invoke, ok string) {

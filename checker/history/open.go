@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"io"
+	"iter"
 )
 
 // A Dialect is a way to write a history down.
@@ -13,6 +14,7 @@ type Dialect string
 const (
 	Lines      Dialect = "jsonl"        // operations, as WriteOps writes them
 	JepsenLine Dialect = "jepsen-jsonl" // events, as JepsenJSON reads them
+	JepsenList Dialect = "jepsen-json"  // events, as JepsenArray reads them
 	EDN        Dialect = "edn"          // events, as JepsenEDN reads them
 	Empty      Dialect = "empty"        // nothing but white space and comments
 )
@@ -44,6 +46,12 @@ func dialect(head []byte) Dialect {
 	if len(rest) == 0 {
 		return Empty
 	}
+	if inner, isList := bytes.CutPrefix(rest, []byte("[")); isList {
+		inner = bytes.TrimLeft(inner, " \t\r\n")
+		if inner, isMap := bytes.CutPrefix(inner, []byte("{")); isMap && bytes.HasPrefix(bytes.TrimLeft(inner, " \t\r\n"), []byte(`"`)) {
+			return JepsenList
+		}
+	}
 	inner, isMap := bytes.CutPrefix(rest, []byte("{"))
 	inner = bytes.TrimLeft(inner, " \t")
 	if !isMap || !bytes.HasPrefix(inner, []byte(`"`)) && !bytes.HasPrefix(inner, []byte("}")) {
@@ -52,12 +60,46 @@ func dialect(head []byte) Dialect {
 	line, _, _ := bytes.Cut(inner, []byte("\n"))
 	s := scanner{b: append([]byte("{"), line...)}
 	found := Lines
-	s.object(func(name []byte) bool {
+	whole := s.object(func(name []byte) bool {
 		if string(name) == "type" {
 			found = JepsenLine
 		}
 		_, ok := s.value()
 		return ok
 	})
+	if !whole && bytes.Contains(line, []byte(`"type"`)) && !bytes.Contains(line, []byte(`"client"`)) {
+		return JepsenLine // with a mistake in its first line
+	}
 	return found
+}
+
+// ReadAny reads a file in any dialect as operations in Jepsen's words; ours are put in them by InJepsen. It is a stream
+// but for those. It ends after an error, which is a *SyntaxError if the text is wrong.
+func ReadAny(r io.Reader) iter.Seq2[Op, error] {
+	return func(yield func(Op, error) bool) {
+		d, text, err := Open(r)
+		if err != nil {
+			yield(Op{}, err)
+			return
+		}
+		switch d {
+		case JepsenLine:
+			JepsenJSON(text)(yield)
+		case JepsenList:
+			JepsenArray(text)(yield)
+		case EDN:
+			JepsenEDN(text)(yield)
+		case Lines:
+			ops, err := ReadOps(text, &Plain{})
+			if err != nil {
+				yield(Op{}, err)
+				return
+			}
+			for _, op := range InJepsen(ops) {
+				if !yield(op, nil) {
+					return
+				}
+			}
+		}
+	}
 }

@@ -2,6 +2,7 @@ package history
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -55,6 +56,9 @@ func (l *lines) next() ([]byte, error) {
 	}
 }
 
+// place is where what next returned begins.
+func (l *lines) place() (line, column int) { return l.n, 1 }
+
 func blank(b []byte) bool {
 	for _, c := range b {
 		if c != ' ' && c != '\t' && c != '\r' && c != '\n' {
@@ -70,17 +74,23 @@ const depthMax = 1000
 // A scanner takes one line of JSON apart without decoding what it does not need. Its methods return false at the first
 // error, which is then in err.
 type scanner struct {
-	b    []byte
-	i    int
-	line int
-	err  *SyntaxError
+	b      []byte
+	i      int
+	line   int // where b begins; what is scanned may be longer than a line
+	column int // bytes before b in that line
+	err    *SyntaxError
 }
 
 func (s *scanner) fail(want string) bool { return s.failAt(s.i, want) }
 
 func (s *scanner) failAt(i int, want string) bool {
 	if s.err == nil {
-		s.err = &SyntaxError{Line: s.line, Column: i + 1, Want: want}
+		line, column := s.line, s.column+i+1
+		before := s.b[:min(i, len(s.b))]
+		if n := bytes.Count(before, []byte("\n")); n > 0 {
+			line, column = line+n, i-bytes.LastIndexByte(before, '\n')
+		}
+		s.err = &SyntaxError{Line: line, Column: column, Want: want}
 	}
 	return false
 }

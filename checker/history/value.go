@@ -202,3 +202,21 @@ func (s *scanner) numeral() (Value, bool) {
 	n, ok := s.integer()
 	return Value{Kind: Int, n: n}, ok
 }
+
+// Parse reads one value, written as JSON or as EDN.
+func Parse(text string) (Value, error) {
+	var v values
+	s := scanner{b: []byte(text), line: 1}
+	if value, ok := v.json(&s, depthMax); ok && s.end() {
+		return value, nil
+	}
+	d := newEDN(strings.NewReader(text))
+	value, err := d.form(depthMax)
+	if err != nil {
+		return Value{}, err
+	}
+	if _, more, err := d.skip(depthMax); more || err != nil {
+		return Value{}, d.fail(d.place(), "nothing after the value")
+	}
+	return value, nil
+}

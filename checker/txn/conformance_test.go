@@ -75,8 +75,8 @@ func transactions(t *testing.T, events []event) []Txn {
 func operations(t *testing.T, e event, blind bool) []Op {
 	var ops []Op
 	for _, m := range e.Value {
-		kind, key := string(m[0]), strings.Trim(string(m[1]), `"`)
-		op := Op{Key: key, Kind: map[string]Kind{`"r"`: Read, `"append"`: Append, `"w"`: Write}[kind]}
+		key := strings.Trim(string(m[1]), `"`)
+		op := Op{Key: key, Kind: map[string]Kind{`"r"`: Read, `"append"`: Append, `"w"`: Write}[string(m[0])]}
 		switch v := m[2]; {
 		case bytes.Equal(v, []byte("null")):
 			op.Nil, op.Unread = true, blind && op.Kind == Read

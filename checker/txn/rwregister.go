@@ -68,9 +68,6 @@ func (r *registers) report() Report {
 	return f.sum(c)
 }
 
-// laterOf returns the transactions that surely wrote a later version than the one of that number.
-func (r *registers) laterOf(n int32) []arc { return r.late.out(n) }
-
 // versions counts the version numbers: writes, then what each key held at first, then values that nobody wrote.
 func (r *registers) versions() int { return len(r.writer) + len(r.keys.name) + len(r.orphan) }
 

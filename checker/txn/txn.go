@@ -53,6 +53,8 @@ type Options struct {
 	// Anomalies are names that must not occur, with all that imply them. With Models empty these alone decide.
 	Anomalies []string
 
+	Registers bool // judge as registers even if nothing was written
+
 	LinearizableKeys bool // registers: a key's versions follow real time
 	SequentialKeys   bool // registers: a key's versions follow each session
 	WFRKeys          bool // registers: a transaction that reads a key and then writes it read the version just before
@@ -107,8 +109,11 @@ type Order struct {
 }
 
 // Check judges a history. The same history gives the same report, to the byte. Histories with a Write are judged as
-// registers, all others as lists.
+// registers, all others as lists unless the options say otherwise.
 func Check(txns []Txn, opts Options) Report {
+	if opts.Registers {
+		return checkRegisters(txns, opts)
+	}
 	for i := range txns {
 		for j := range txns[i].Ops {
 			if txns[i].Ops[j].Kind == Write {

@@ -253,7 +253,6 @@ type cluster struct {
 	damaged map[nodes.ID]bool
 	story   []string // everything that happened, for comparing two runs
 	entries map[uint64]string
-	clients int
 }
 
 var client = nodes.Member{ID: "c", Region: "a", Zone: "a1"}
