@@ -19,7 +19,7 @@ func githubRun(w io.Writer, _ screen, r shown) error {
 		p.annotate(j.Verdict, where+": "+j.ID+" "+j.Name, j.Reason+"\nrepeat it: "+r.command)
 	}
 	if r.run.Reason != "" {
-		p.annotate(r.run.Verdict, where, r.run.Reason+"\nrepeat it: "+r.command)
+		p.annotate(r.run.Whole, where, r.run.Reason+"\nrepeat it: "+r.command)
 	}
 	return p.err
 }
@@ -32,7 +32,7 @@ func githubSet(w io.Writer, _ screen, r shownSet) error {
 			p.annotate(f.Verdict, where+": "+f.ID+" "+f.Name, f.Reason+"\nrepeat it: "+r.command(l.Seed))
 		}
 		if l.Reason != "" {
-			p.annotate(l.Verdict, where, l.Reason+"\nrepeat it: "+r.command(l.Seed))
+			p.annotate(l.Whole, where, l.Reason+"\nrepeat it: "+r.command(l.Seed))
 		}
 	}
 	if r.set.Reason != "" {

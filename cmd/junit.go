@@ -72,7 +72,7 @@ func junitRun(w io.Writer, _ screen, r shown) error {
 		s.add(r.run.Lab, j.ID+" "+j.Name, j.Verdict, j.Reason, j.Statement+"\nrepeat it: "+r.command)
 	}
 	if r.run.Reason != "" {
-		s.add(r.run.Lab, "the run as a whole", r.run.Verdict, r.run.Reason, "repeat it: "+r.command)
+		s.add(r.run.Lab, "the run as a whole", r.run.Whole, r.run.Reason, "repeat it: "+r.command)
 	}
 	return s.write(w)
 }
@@ -97,7 +97,7 @@ func junitSet(w io.Writer, _ screen, r shownSet) error {
 	}
 	for _, l := range set.Runs {
 		if l.Reason != "" {
-			s.add(set.Lab, fmt.Sprintf("seed %d as a whole", l.Seed), l.Verdict, l.Reason, "repeat it: "+r.command(l.Seed))
+			s.add(set.Lab, fmt.Sprintf("seed %d as a whole", l.Seed), l.Whole, l.Reason, "repeat it: "+r.command(l.Seed))
 		}
 	}
 	if set.Reason != "" {

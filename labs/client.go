@@ -22,7 +22,7 @@ type client struct {
 	script   []time.Duration // and not at random: then
 
 	busy    bool // an operation is under way
-	owed    bool // a request fell due meanwhile
+	owed    int  // requests that fell due meanwhile and are yet to be asked: at most one, if not scripted
 	reading bool // it is not yet done with its final reads
 
 	// The operation under way.
@@ -75,11 +75,14 @@ func (c *client) due() {
 		return
 	}
 	c.start()
-	if c.busy {
-		c.owed = true
-		return
+	switch {
+	case !c.busy:
+		c.ask()
+	case c.scripted:
+		c.owed++ // all that was asked then is asked now, if later
+	default:
+		c.owed = 1
 	}
-	c.ask()
 }
 
 // read asks for the next of the final reads.
@@ -88,6 +91,9 @@ func (c *client) read() { c.reading = c.ask() }
 // ask begins the next operation, if the workload has one.
 func (c *client) ask() bool {
 	e := c.e
+	if c.busy {
+		panic(fmt.Sprintf("client %s asks while it waits for a reply", c.ID))
+	}
 	c.Number++
 	r, ok := e.work.Next(&c.Client, e.phase)
 	if !ok {
@@ -101,7 +107,7 @@ func (c *client) ask() bool {
 		r.Deadline = patience
 	}
 	now := e.cluster.Now()
-	c.busy, c.owed, c.index, c.asked, c.tries, c.giveUp = true, false, len(e.h.Ops), r, 0, now+r.Deadline
+	c.busy, c.index, c.asked, c.tries, c.giveUp = true, len(e.h.Ops), r, 0, now+r.Deadline
 	e.h.Ops = append(e.h.Ops, history.Op{
 		Index: c.index, Client: c.Identity, Region: c.Region, In: r.Body, Call: now, Outcome: history.Unknown, Phase: e.phase,
 	})
@@ -144,7 +150,8 @@ func (c *client) hear(reply any, ok bool) {
 		c.read()
 	case c.reading:
 		c.e.cluster.After(pause, c.next)
-	case c.owed && c.e.loading:
+	case c.owed > 0 && (c.e.loading || c.scripted):
+		c.owed--
 		c.ask()
 	}
 }

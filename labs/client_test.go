@@ -65,6 +65,7 @@ func (f *fake) Close() error { return nil }
 type asks struct {
 	to     []nodes.ID
 	wait   time.Duration
+	within time.Duration
 	final  map[nodes.ID]bool
 	tokens []string // number and identity of each request
 }
@@ -74,7 +75,7 @@ func (a *asks) Next(c *Client, phase history.Phase) (Request, bool) {
 		return Request{}, false
 	}
 	a.tokens = append(a.tokens, fmt.Sprintf("%s:%d", c.Identity, c.Number))
-	return Request{Body: c.Number, To: a.to, Wait: a.wait}, true
+	return Request{Body: c.Number, To: a.to, Wait: a.wait, Deadline: a.within}, true
 }
 
 func (a *asks) Done(c *Client, op *history.Op) {
@@ -213,6 +214,86 @@ func TestFinalReadsAreRepeatedAndBounded(t *testing.T) {
 	}
 	if run.History.End > 40*time.Second {
 		t.Errorf("the run ended at %s", run.History.End)
+	}
+}
+
+func TestNoClientReadsBeforeItsLastRequestIsDone(t *testing.T) {
+	slow := func(now time.Duration, _ nodes.ID, _ any) (any, time.Duration, bool) {
+		return "yes", 2900 * time.Millisecond, now > 5*time.Second
+	}
+	run := done(t, Options{Seed: 1, Time: 4 * time.Second, Rate: 50, Clients: 6}, &asks{to: []nodes.ID{"a1"}, within: 3 * time.Second}, history.OK, slow)
+	last := map[string]history.Op{}
+	final := 0
+	for _, op := range run.History.Ops {
+		client, _, _ := strings.Cut(op.Client, ".")
+		if before, ok := last[client]; ok && op.Call < before.Return {
+			t.Errorf("operation %d begins while another of its client is under way", op.Index)
+		}
+		last[client] = op
+		if op.Phase == history.Final {
+			final++
+		}
+	}
+	if final != 6 {
+		t.Errorf("%d final reads by 6 clients", final)
+	}
+}
+
+// A replay on a slower build asks all that was asked, and waits for no dead node only.
+func TestAScriptAsksEverythingAndOtherMembersToo(t *testing.T) {
+	o := Options{Seed: 1, Time: 10 * time.Second, Rate: 40, Clients: 4}
+	work := &asks{to: []nodes.ID{"a1", "a2"}, wait: 400 * time.Millisecond}
+	run := done(t, o, work, history.OK, func(now time.Duration, to nodes.ID, _ any) (any, time.Duration, bool) {
+		return "yes", time.Millisecond, to == "a1" || now < time.Second
+	})
+	for i := range run.History.Ops {
+		if i%2 == 0 {
+			run.History.Ops[i].Node = "a2"
+		}
+	}
+	o.Requests = run.History.Ops
+	again := done(t, o, work, history.OK, func(now time.Duration, to nodes.ID, _ any) (any, time.Duration, bool) {
+		after := time.Millisecond
+		if now > 3*time.Second && now < 4*time.Second {
+			after = 300 * time.Millisecond // several requests fall due meanwhile
+		}
+		return "yes", after, to == "a1" || now > 5*time.Second || now < 4*time.Second
+	})
+	if len(again.History.Ops) != len(run.History.Ops) {
+		t.Errorf("%d operations, then %d", len(run.History.Ops), len(again.History.Ops))
+	}
+	for _, op := range again.History.Ops {
+		if op.Outcome != history.OK {
+			t.Fatalf("nobody but the node of then was asked: %+v", op)
+		}
+	}
+}
+
+// falling is a cluster of which a node breaks every millisecond.
+type falling struct{ fake }
+
+func (f *falling) Run(until time.Duration) error {
+	f.now = min(until, f.now+time.Millisecond)
+	return &nodes.Broken{Node: "a1", At: f.now, What: "panic"}
+}
+
+func TestAClusterThatBreaksAgainAndAgainFailsItsRun(t *testing.T) {
+	run, err := Do(context.Background(), Lab{
+		Name: "fake",
+		Topology: func(int) (nodes.Topology, error) {
+			return nodes.Topology{Members: []nodes.Member{{ID: "a1", Region: "A"}}}, nil
+		},
+		Workload: func(nodes.Topology, *rand.Rand) Workload {
+			return &asks{to: []nodes.ID{"a1"}, final: map[nodes.ID]bool{}}
+		},
+		Outcome:    func(any, any) history.Outcome { return history.OK },
+		Guarantees: func(nodes.Topology) []Guarantee { return nil },
+	}, Options{Seed: 1, Nemesis: []string{"none"}, Start: func(nodes.Spec) (Cluster, error) { return &falling{}, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if run.Verdict != history.Fail || len(run.Broken) != brokenMax || !strings.Contains(run.Reason, "broke 100 times in all, and there the run was ended") {
+		t.Errorf("%s: %s; it broke %d times", run.Verdict, run.Reason, len(run.Broken))
 	}
 }
 

@@ -91,13 +91,18 @@ func (s *strikes) heal(ctx context.Context) ([]history.Window, error) {
 	return s.windows, err
 }
 
-// Resolved returns the schedule with each role replaced by those who had it in this run.
+// Resolved returns the schedule with each role replaced by those who had it in this run, and without the faults whose
+// role nobody had. It is not nil.
 func (run *Run) Resolved() nemesis.Schedule {
-	s := slices.Clone(run.Schedule)
-	for i := range s {
-		if s[i].Role != "" && len(s[i].Nodes) == 0 && i < len(run.Struck) {
-			s[i].Nodes = run.Struck[i]
+	s := nemesis.Schedule{}
+	for i, f := range run.Schedule {
+		if f.Role != "" && len(f.Nodes) == 0 {
+			if i >= len(run.Struck) || len(run.Struck[i]) == 0 {
+				continue
+			}
+			f.Nodes = run.Struck[i]
 		}
+		s = append(s, f)
 	}
 	return s
 }

@@ -2,6 +2,7 @@ package labs
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -254,6 +256,9 @@ func Load(dir string, labs []Lab) (run *Run, lab Lab, o Origin, err error) {
 	if err != nil {
 		return fail("%w", err)
 	}
+	if err := fits(lab, j.Topology); err != nil {
+		return fail("%s: %w", path, err)
+	}
 	a := j.Arguments
 	run = &Run{
 		Lab: j.Lab,
@@ -276,14 +281,57 @@ func Load(dir string, labs []Lab) (run *Run, lab Lab, o Origin, err error) {
 	if h.Events, err = readFile(filepath.Join(dir, eventsFile), codec, j.Recorded.Events, history.ReadEvents); err != nil {
 		return fail("%w", err)
 	}
+	regions := run.Topology.Regions()
+	for i, op := range h.Ops {
+		if !slices.Contains(regions, op.Region) {
+			return fail("%s: operation %d is of a client in region %q; there are %s", filepath.Join(dir, historyFile), i, op.Region, strings.Join(regions, ", "))
+		}
+		if _, ok := run.Topology.Member(nodes.ID(op.Node)); !ok {
+			return fail("%s: operation %d was sent to %q, which is no node of this run", filepath.Join(dir, historyFile), i, op.Node)
+		}
+	}
 	for _, id := range run.Topology.IDs() {
 		// A log is there for people; a run can be judged without it.
 		if text, err := os.ReadFile(filepath.Join(dir, nodesFolder, string(id), "log")); err == nil && len(text) > 0 {
 			run.Logs[id] = strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
 		}
 	}
-	run.Judge(lab)
+	if err := run.judgeLoaded(lab); err != nil {
+		return fail("%s: %w", dir, err)
+	}
 	return run, lab, Origin{Started: j.Started, Build: j.Build}, nil
+}
+
+// fits says what keeps a lab from standing on a topology that was read.
+func fits(lab Lab, t nodes.Topology) error {
+	n := len(t.Members)
+	if n == 0 {
+		return &Invalid{errors.New("its topology has no members")}
+	}
+	built, err := lab.Topology(n)
+	if err != nil {
+		return &Invalid{fmt.Errorf("its topology is none of lab %s: %w", lab.Name, err)}
+	}
+	is, err := JSON(t)
+	if err != nil {
+		return err
+	}
+	if want, err := JSON(built); err != nil || !bytes.Equal(is, want) {
+		return errors.Join(err, &Invalid{fmt.Errorf("its topology is not the one that lab %s has for %d nodes", lab.Name, n)})
+	}
+	return nil
+}
+
+// judgeLoaded judges a run that may say anything its format allows: a lab's checkers are made for the lab's own
+// requests, replies and keys, and panic at others.
+func (run *Run) judgeLoaded(lab Lab) (err error) {
+	defer func() {
+		if what := recover(); what != nil {
+			err = &Invalid{fmt.Errorf("the run does not fit lab %s, which cannot judge it: %s", lab.Name, strings.Join(strings.Fields(fmt.Sprint(what)), " "))}
+		}
+	}()
+	run.Judge(lab)
+	return nil
 }
 
 func readFile[T any](path string, codec history.Codec, want int, read func(io.Reader, history.Codec) ([]T, error)) ([]T, error) {

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -14,6 +16,7 @@ import (
 	"faultlab/checker/history"
 	"faultlab/labs"
 	"faultlab/labs/testdata/register"
+	"faultlab/nemesis"
 	"faultlab/nodes"
 	"faultlab/nodes/cluster/sim"
 )
@@ -131,6 +134,16 @@ func TestALoadedRunCanBeDoneAgain(t *testing.T) {
 		if again.Verdict != run.Verdict {
 			t.Errorf("verdict %s, then %s", run.Verdict, again.Verdict)
 		}
+		count := func(run *labs.Run) map[history.Phase]int {
+			n := map[history.Phase]int{}
+			for _, op := range run.History.Ops {
+				n[op.Phase]++
+			}
+			return n
+		}
+		if then, now := count(run), count(again); !maps.Equal(then, now) {
+			t.Errorf("operations by phase were %v and are %v", then, now)
+		}
 		for i := range min(len(run.History.Ops), len(again.History.Ops), 50) {
 			x, y := run.History.Ops[i], again.History.Ops[i]
 			if x.In != y.In || x.Call != y.Call || x.Client != y.Client {
@@ -138,6 +151,16 @@ func TestALoadedRunCanBeDoneAgain(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestAFaultThatFoundNobodyIsNotDoneAgain(t *testing.T) {
+	run := &labs.Run{
+		Schedule: nemesis.Schedule{{Kind: "kill", Role: "keeper"}, {Kind: "kill", Role: "keeper"}, {Kind: "pause", Nodes: []nodes.ID{"n2"}}},
+		Struck:   [][]nodes.ID{nil, {"n1"}, {"n2"}},
+	}
+	if got := run.Resolved(); len(got) != 2 || got[0].Nodes[0] != "n1" || got[1].Kind != "pause" {
+		t.Errorf("the faults are %v", got)
+	}
 }
 
 func TestADamagedFolderIsRefused(t *testing.T) {
@@ -154,6 +177,11 @@ func TestADamagedFolderIsRefused(t *testing.T) {
 		{"with a history that is cut in a line", cut("history.jsonl", 1000), "history.jsonl: line 6, column"},
 		{"with a history that is cut between lines", replace("history.jsonl", "\n{\"index\":100,", "\x00"), "history.jsonl: it has 100 lines"},
 		{"with a request that the lab does not know", replace("history.jsonl", `{"type":"get"}`, `{"type":"got"}`), `unknown type`},
+		{"of no nodes", replaceMatch("run.json", `(?s)"members": \[.*?\n    \]`, `"members": []`), "its topology has no members"},
+		{"of a topology that is not the lab's", replace("run.json", `"zone": "B1"`, `"zone": "B7"`), "not the one that lab register has for 3 nodes"},
+		{"with a client in no region", replace("history.jsonl", `"region":"A"`, `"region":"Z"`), `in region "Z"; there are A, B, C`},
+		{"with a node that is none", replace("history.jsonl", `"node":"n1"`, `"node":"x1"`), `was sent to "x1"`},
+		{"with a reply to another request", replaceMatch("history.jsonl", `"out":\{"type":"number"[^}]*\}`, `"out":{"type":"stored"}`), "the run does not fit lab register"},
 		{"without events", func(dir string) error { return os.Remove(filepath.Join(dir, "events.jsonl")) }, "events.jsonl"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -174,6 +202,18 @@ func TestADamagedFolderIsRefused(t *testing.T) {
 
 func cut(name string, size int64) func(string) error {
 	return func(dir string) error { return os.Truncate(filepath.Join(dir, name), size) }
+}
+
+// replaceMatch replaces all that match.
+func replaceMatch(name, pattern, new string) func(string) error {
+	return func(dir string) error {
+		path := filepath.Join(dir, name)
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(path, regexp.MustCompile(pattern).ReplaceAll(text, []byte(new)), 0o666)
+	}
 }
 
 // replace replaces the first old by new; a new of one zero byte ends the file there.

@@ -11,9 +11,9 @@ import (
 )
 
 // Judge judges a run by its schedule and history alone, so that a loaded run gets the verdicts it got when it was made.
-// It sets Judged, Verdict and Reason.
+// It sets Judged, Verdict, Whole and Reason.
 func (run *Run) Judge(lab Lab) {
-	run.Judged, run.Verdict = nil, history.NotJudged
+	run.Judged, run.Verdict, run.Whole = nil, history.NotJudged, history.NotJudged
 	for _, g := range lab.Guarantees(run.Topology) {
 		j := Judged{Guarantee: g}
 		if why := g.Unexercised(run.Schedule); why != "" {
@@ -26,7 +26,7 @@ func (run *Run) Judge(lab Lab) {
 	}
 	var reasons []string
 	say := func(v history.Verdict, format string, args ...any) {
-		run.Verdict = max(run.Verdict, v)
+		run.Verdict, run.Whole = max(run.Verdict, v), max(run.Whole, v)
 		reasons = append(reasons, fmt.Sprintf(format, args...))
 	}
 	if len(run.Broken) > 0 {
@@ -35,12 +35,17 @@ func (run *Run) Judge(lab Lab) {
 		if n := len(run.Broken); n > 1 {
 			text += fmt.Sprintf("; nodes broke %d times in all", n)
 		}
+		if run.wrecked() {
+			text += ", and there the run was ended"
+		}
 		say(history.Fail, "%s", text)
 	}
-	if run.Stopped {
+	switch {
+	case run.wrecked(): // so it did not come to all faults
+	case run.Stopped:
 		say(history.Undetermined, "it was interrupted, so neither recovery nor the final reads were seen")
-	} else {
-		for _, why := range untouched(run.Schedule, run.History.Windows) {
+	default:
+		for _, why := range untouched(run.Schedule, run.History.Windows, slices.Equal(run.Options.Nemesis, []string{planned})) {
 			say(history.Undetermined, "%s", why)
 		}
 	}
@@ -66,27 +71,48 @@ func (g Guarantee) Unexercised(s nemesis.Schedule) (why string) {
 	return g.Exercised(s)
 }
 
-// untouched says which kinds of fault were scheduled and never took effect. A fault among many of its kind may well
-// find nobody in its role; a kind that never struck means that the run did not test what it was to test.
-func untouched(s nemesis.Schedule, windows []history.Window) (why []string) {
-	var kinds []string
-	for _, f := range s {
-		if !slices.Contains(kinds, f.Kind) {
-			kinds = append(kinds, f.Kind)
-		}
-	}
-	for _, kind := range kinds {
-		took, because := false, "it was never done"
+// wrecked says that nodes broke so often that the run was not gone on with.
+func (run *Run) wrecked() bool { return len(run.Broken) >= brokenMax }
+
+// planned is what Options.Nemesis says of a run whose faults are a plan's: each of them was wanted.
+const planned = "plan"
+
+// untouched says what was scheduled and never took effect, so that the run did not test what it was to test: each such
+// fault of a plan; of faults that were drawn, each kind and form of which not one took effect. Of these a role that
+// nobody had when a fault struck is no matter where another fault of that kind took effect.
+func untouched(s nemesis.Schedule, windows []history.Window, plan bool) (why []string) {
+	there := func(w history.Window) bool { return w.Took || shadowed(w, windows) }
+	if plan {
 		for _, w := range windows {
-			if w.Kind == kind {
-				took = took || w.Took || shadowed(w, windows)
-				if w.Why != "" {
-					because = w.Why
-				}
+			if !there(w) {
+				why = append(why, fmt.Sprintf("%s at %.1f s was planned and never took effect (%s)", faultName(w.Kind, w.Form), w.Start.Seconds(), w.Why))
 			}
 		}
-		if !took {
-			why = append(why, fmt.Sprintf("%s was scheduled and never took effect (%s)", kind, because))
+	}
+	var seen []string
+	for _, f := range s {
+		spec := faultName(f.Kind, f.Form)
+		if slices.Contains(seen, spec) {
+			continue
+		}
+		seen = append(seen, spec)
+		took, kindTook, nobody, because := false, false, true, ""
+		for _, w := range windows {
+			switch {
+			case w.Kind != f.Kind:
+			case there(w):
+				kindTook, took = true, took || w.Form == f.Form
+			case w.Form == f.Form:
+				nobody = nobody && w.Role != "" && len(w.Nodes) == 0
+				because = w.Why
+			}
+		}
+		switch {
+		case took || kindTook && nobody && because != "" || plan && because != "":
+		case because == "":
+			why = append(why, fmt.Sprintf("%s was scheduled and never took effect (it was never done)", spec))
+		default:
+			why = append(why, fmt.Sprintf("%s was scheduled and never took effect (%s)", spec, because))
 		}
 	}
 	return why
@@ -96,7 +122,7 @@ func untouched(s nemesis.Schedule, windows []history.Window) (why []string) {
 func shadowed(w history.Window, windows []history.Window) bool {
 	for _, id := range w.Nodes {
 		if !slices.ContainsFunc(windows, func(v history.Window) bool {
-			return v.Took && v.Start <= w.Start && w.Start < v.End && slices.Contains(v.Down, id)
+			return v.Start <= w.Start && w.Start < v.End && slices.Contains(v.Down, id) && (v.Took || v.Start < w.Start && shadowed(v, windows))
 		}) {
 			return false
 		}

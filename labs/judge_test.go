@@ -40,10 +40,19 @@ func TestTheVerdictOfARun(t *testing.T) {
 		{name: "a form is among a guarantee's own by its kind or by its name", guarantees: []Guarantee{guarantee(history.Fail, "kill:all"), guarantee(history.Pass, "kill:one")},
 			schedule: kill, windows: []history.Window{struck}, want: history.Pass},
 		{name: "a kind of fault that never struck makes a pass unknown", guarantees: []Guarantee{guarantee(history.Pass, "kill")},
-			schedule: kill, windows: []history.Window{missed}, want: history.Undetermined, reason: "kill was scheduled and never took effect (nobody led)"},
+			schedule: kill, windows: []history.Window{missed}, want: history.Undetermined, reason: "kill:one was scheduled and never took effect (nobody led)"},
 		{name: "and a failure stays one", guarantees: []Guarantee{guarantee(history.Fail, "kill")}, schedule: kill, windows: []history.Window{missed}, want: history.Fail},
 		{name: "one fault of many that found nobody does no harm", guarantees: []Guarantee{guarantee(history.Pass, "kill")},
 			schedule: append(kill, kill...), windows: []history.Window{struck, missed}, want: history.Pass},
+		{name: "another form of its kind does not stand for a form that never struck", guarantees: []Guarantee{guarantee(history.Pass, "kill")},
+			schedule: append(kill, nemesis.Fault{Kind: "kill", Form: "all"}), windows: []history.Window{struck, {Kind: "kill", Form: "all", Why: "it failed"}},
+			want: history.Undetermined, reason: "kill:all was scheduled and never took effect (it failed)"},
+		{name: "unless it found nobody in its role", guarantees: []Guarantee{guarantee(history.Pass, "kill")},
+			schedule: append(kill, nemesis.Fault{Kind: "kill", Form: "leader"}), windows: []history.Window{struck, {Kind: "kill", Form: "leader", Role: "leader", Why: "nobody led"}},
+			want: history.Pass},
+		{name: "each fault of a plan must take effect", guarantees: []Guarantee{guarantee(history.Pass, "kill")},
+			schedule: append(kill, kill...), windows: []history.Window{struck, missed}, run: Run{Options: Options{Nemesis: []string{"plan"}}},
+			want: history.Undetermined, reason: "kill:one at 0.0 s was planned and never took effect (nobody led)"},
 		{name: "a fault that found its nodes down by another was there", guarantees: []Guarantee{guarantee(history.Pass, "kill", "pause")},
 			schedule: append(kill, nemesis.Fault{Kind: "pause"}),
 			windows:  []history.Window{struck, {Kind: "pause", Nodes: []string{"a1"}, Down: []string{"a1"}, Start: 3, End: 5}}, want: history.Pass},
@@ -60,6 +69,9 @@ func TestTheVerdictOfARun(t *testing.T) {
 			}
 			run.Schedule, run.History = test.schedule, &history.History{Ops: []history.Op{op}, Windows: test.windows}
 			run.Judge(Lab{Guarantees: func(nodes.Topology) []Guarantee { return test.guarantees }})
+			if reasoned := run.Reason != ""; reasoned != (run.Whole > history.Pass) || reasoned && len(run.Broken) == 0 && run.Whole != history.Undetermined {
+				t.Errorf("the run as a whole is %s, for %q", run.Whole, run.Reason)
+			}
 			if run.Verdict != test.want || !strings.Contains(run.Reason, test.reason) || test.reason == "" && run.Reason != "" && test.want == history.Pass {
 				t.Errorf("verdict %s (%q), want %s (%q)", run.Verdict, run.Reason, test.want, test.reason)
 			}

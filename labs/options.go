@@ -40,6 +40,7 @@ type Run struct {
 	Stopped  bool            // it was interrupted: neither recovery nor final reads took place
 	Judged   []Judged        // in the order of the lab's guarantees
 	Verdict  history.Verdict // the worst of Judged and of what Reason says
+	Whole    history.Verdict // that of Reason alone: NotJudged if it is empty
 	Reason   string          // what holds for the whole run and for no guarantee alone: a node broke, a fault never took effect
 	Cluster  Cluster         // closed; a runtime may still be able to save its disks; nil in a run that was loaded
 }

@@ -1,6 +1,7 @@
 package labs
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -29,14 +30,18 @@ func (run *Run) Anew() Options {
 }
 
 // A script is a workload that asks what was asked in another run: under load in the order of then, each request of the
-// member that it was last sent to; in the final phase each again until it succeeds.
+// member that it was last sent to, and where that is silent of the others that clients of its region asked; in the
+// final phase each again until it succeeds. A history does not say how long a client waited before it tried again: that
+// is as in the lab's workload of now, which may not try again at all.
 type script struct {
 	load, final map[nodes.ID][]history.Op // by client
+	asked       map[string][]nodes.ID     // by region, in the order of their first request
+	wait        time.Duration             // as in Request; 0: a second try could do harm
 	deadline    time.Duration
 }
 
-func newScript(ops []history.Op) *script {
-	s := &script{load: map[nodes.ID][]history.Op{}, final: map[nodes.ID][]history.Op{}, deadline: patience}
+func newScript(ops []history.Op, like Request) *script {
+	s := &script{wait: like.Wait, load: map[nodes.ID][]history.Op{}, final: map[nodes.ID][]history.Op{}, asked: map[string][]nodes.ID{}, deadline: max(patience, like.Deadline)}
 	for _, op := range ops {
 		name, _, _ := strings.Cut(op.Client, ".")
 		id := nodes.ID(name)
@@ -44,6 +49,9 @@ func newScript(ops []history.Op) *script {
 			s.final[id] = append(s.final[id], op)
 		} else {
 			s.load[id] = append(s.load[id], op)
+		}
+		if to := nodes.ID(op.Node); !slices.Contains(s.asked[op.Region], to) {
+			s.asked[op.Region] = append(s.asked[op.Region], to)
 		}
 		s.deadline = max(s.deadline, op.Return-op.Call)
 	}
@@ -72,7 +80,13 @@ func (s *script) Next(c *Client, phase history.Phase) (Request, bool) {
 	if phase != history.Final {
 		list[c.ID] = ops[1:]
 	}
-	return Request{Body: ops[0].In, To: []nodes.ID{nodes.ID(ops[0].Node)}, Deadline: s.deadline}, true
+	to := []nodes.ID{nodes.ID(ops[0].Node)}
+	for _, id := range s.asked[ops[0].Region] {
+		if id != to[0] {
+			to = append(to, id)
+		}
+	}
+	return Request{Body: ops[0].In, To: to, Wait: s.wait, Deadline: s.deadline}, true
 }
 
 // Done takes a final read that succeeded off the list.

@@ -51,6 +51,7 @@ type Line struct {
 	Operations Operations      `json:"operations"`
 	Folder     string          `json:"folder,omitempty"` // where it was kept
 
+	Whole    history.Verdict   `json:"-"` // that of Reason alone
 	verdicts []history.Verdict // by guarantee
 	could    []bool            // by guarantee: its schedule could exercise it
 }
@@ -153,7 +154,7 @@ func doKept(ctx context.Context, lab Lab, o Options, keep func(*Run) (string, er
 	if err != nil {
 		return nil, err
 	}
-	*line = Line{Seed: o.Seed, Verdict: run.Verdict, Reason: run.Reason, Operations: run.operations()}
+	*line = Line{Seed: o.Seed, Verdict: run.Verdict, Whole: run.Whole, Reason: run.Reason, Operations: run.operations()}
 	for _, j := range run.Judged {
 		line.verdicts = append(line.verdicts, j.Verdict)
 		line.could = append(line.could, j.Unexercised(run.Schedule) == "")
