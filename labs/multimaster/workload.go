@@ -209,6 +209,9 @@ func (w *workload) register(r *rand.Rand, rng string) []mm.Op {
 		w.set[rng] = w.value
 		if r.IntN(2) == 0 {
 			ops = append(ops, w.append(w.lists[rng], r.IntN(live)))
+			if w.value%2 == 0 { // a refusal must undo what came before it, and do nothing of what comes after
+				slices.Reverse(ops)
+			}
 		}
 		return ops
 	}
