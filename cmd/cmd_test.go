@@ -98,7 +98,7 @@ func TestExitStatuses(t *testing.T) {
 		{name: "an unknown --keep", args: "run register --keep none", want: Usage, err: `unknown --keep "none"`},
 		{name: "no plan", args: "run register --plan no.json", want: Usage, err: "--plan no.json: no such file"},
 		{name: "a plan that is none", args: "run register --plan file", want: Usage, err: "file:1"},
-		{name: "a plan that lasts too long", args: "run register --plan late.json", want: Usage, err: "after the 1m0s of the safety phase"},
+		{name: "a plan that lasts too long", args: "run register --plan late.json", want: Usage, err: "beyond the 1m0s of the safety phase"},
 		{name: "a plan with a role that is not there", args: "run register --plan role.json", want: Usage, err: `there is no role "king"`},
 		{name: "a plan and faults", args: "run register --plan plan.json --nemesis kill", want: Usage, err: "give one of the two"},
 		{name: "a store that is a file", args: "run register --store file", want: Usage, err: "cannot write to the store file: not a directory"},

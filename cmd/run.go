@@ -146,6 +146,9 @@ func (f runFlags) options(c *cobra.Command, lab labs.Lab) (labs.Options, error) 
 	if f.time < time.Second {
 		return o, badly("--time %s: it must be at least 1s", f.time)
 	}
+	if f.time > 24*time.Hour {
+		return o, badly("--time %s: at most 24h in one run; --seeds gives more of them", f.time)
+	}
 	if f.rate > 1e6 || f.clients > 1e5 {
 		return o, badly("--rate %d --clients %d: at most 1000000 requests a second and 100000 clients", f.rate, f.clients)
 	}

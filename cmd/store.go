@@ -28,6 +28,9 @@ type store struct {
 
 // open makes the folder if need be, and finds out whether it can be written.
 func (s store) open(lab string) error {
+	if s.dir == "" {
+		return badly("--store is empty: name a folder")
+	}
 	dir := filepath.Join(s.dir, lab)
 	err := os.MkdirAll(dir, 0o777)
 	if err == nil {
@@ -100,7 +103,7 @@ func (s store) find(args []string) (string, error) {
 		case err != nil:
 			return "", badly("there is no run folder %s: %w", dir, cause(err))
 		case !info.IsDir():
-			return "", badly("%s is a file; a run folder is wanted, as %s", dir, s.path("LAB", "SEED"))
+			return "", badly("%s is a file; a run folder is wanted, as store/LAB/TIME-SEED; to judge a history give its --model", dir)
 		}
 		return dir, nil
 	}

@@ -62,13 +62,21 @@ func bugNote(bug string) string {
 	return ", bug " + bug
 }
 
+// because gives a reason, if there is one.
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return "  (" + reason + ")"
+}
+
 func textSet(w io.Writer, s screen, r shownSet) error {
 	set := r.set
 	failed, unknown := set.With(history.Fail), set.With(history.Undetermined)
 	passed := len(set.Runs) - len(failed) - len(unknown)
 	if r.quiet {
-		_, err := fmt.Fprintf(w, "%s  %s seeds %d to %d: %d passed, %d failed, %d unknown  %s\n", s.paint(set.Verdict, set.Verdict.String()),
-			set.Lab, set.Seed, set.Seed+uint64(set.Seeds)-1, passed, len(failed), len(unknown), r.folder)
+		_, err := fmt.Fprintf(w, "%s  %s seeds %d to %d: %d passed, %d failed, %d unknown  %s%s\n", s.paint(set.Verdict, set.Verdict.String()),
+			set.Lab, set.Seed, set.Seed+uint64(set.Seeds)-1, passed, len(failed), len(unknown), r.folder, because(set.Reason))
 		return err
 	}
 	p := &printer{w: w, s: s}

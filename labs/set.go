@@ -219,18 +219,54 @@ func (s *Set) judge(guarantees []Guarantee, faults []string) {
 		}
 	}
 	var reasons []string
-	for i, c := range s.Guarantees {
-		if should[i] && c.Judged()*20 < len(s.Runs) {
-			reasons = append(reasons, fmt.Sprintf("%s %s was judged in %d of %d runs; one in twenty is needed", c.ID, c.Name, c.Judged(), len(s.Runs)))
+	for _, v := range []history.Verdict{history.Fail, history.Undetermined} {
+		if seeds := s.With(v); len(seeds) > 0 {
+			reasons = append(reasons, strings.TrimSpace(fmt.Sprintf("%s: %s %s", seedList(seeds), v, s.broken(v))))
 		}
 	}
 	if len(s.Runs) < s.Seeds {
 		reasons = append(reasons, fmt.Sprintf("it was interrupted after %d of %d runs", len(s.Runs), s.Seeds))
 	}
-	if len(reasons) > 0 || len(s.Runs) == 0 {
+	var rare []string
+	for i, c := range s.Guarantees {
+		if should[i] && c.Judged()*20 < len(s.Runs) {
+			rare = append(rare, c.ID)
+		}
+	}
+	if len(rare) > 0 {
+		reasons = append(reasons, fmt.Sprintf("%s judged in fewer than one of twenty runs: give more seeds, or a longer time", strings.Join(rare, ", ")))
+	}
+	if len(rare) > 0 || len(s.Runs) < s.Seeds || len(s.Runs) == 0 {
 		s.Verdict = max(s.Verdict, history.Undetermined)
 	}
 	s.Reason = strings.Join(reasons, "; ")
+}
+
+// broken names the guarantees that some run gave that verdict, "" if it was the run as a whole alone.
+func (s *Set) broken(v history.Verdict) string {
+	var ids []string
+	for _, line := range s.Runs {
+		for i, got := range line.verdicts {
+			if id := s.Guarantees[i].ID; got == v && line.Verdict == v && !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return strings.Join(ids, ", ")
+}
+
+// seedList names seeds, the first few of many.
+func seedList(seeds []uint64) string {
+	const few = 5
+	words := make([]string, 0, few)
+	for _, seed := range seeds[:min(few, len(seeds))] {
+		words = append(words, fmt.Sprint(seed))
+	}
+	text := "seed " + strings.Join(words, ", ")
+	if more := len(seeds) - few; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 // With returns the seeds of the runs with that verdict.

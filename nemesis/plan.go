@@ -166,8 +166,8 @@ func (f Fault) validate(g Ground, over time.Duration) error {
 	if 0 < f.Every && f.Every < leastEvery {
 		return fmt.Errorf("every_ns is %s: use %s or more", f.Every, leastEvery)
 	}
-	if f.At+f.For > over {
-		return fmt.Errorf("it ends at %s, after the %s of the safety phase", rounded(f.At+f.For), over)
+	if f.At > over || f.For > over-f.At {
+		return fmt.Errorf("it lasts %s from %s on, which is beyond the %s of the safety phase", rounded(f.For), rounded(f.At), over)
 	}
 	if f.Role != "" && !slices.Contains(g.Roles, f.Role) {
 		return fmt.Errorf("there is no role %q: use one of [%s]", f.Role, strings.Join(g.Roles, ", "))

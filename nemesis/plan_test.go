@@ -95,7 +95,7 @@ func TestAFaultThatCouldNotBeDoneIsRefusedInASentence(t *testing.T) {
 		{Fault{Kind: "kill", For: second, Nodes: ids("clients")}, `there is no node "clients"`},
 		{Fault{Kind: "kill", For: second, Role: "king"}, `there is no role "king": use one of [leader of A1, leader of B1, coordinator]`},
 		{Fault{Kind: "kill", Nodes: ids("a1")}, `for_ns must be more than 0`},
-		{Fault{Kind: "kill", At: 55 * second, For: 10 * second, Nodes: ids("a1")}, `it ends at 1m5s, after the 1m0s of the safety phase`},
+		{Fault{Kind: "kill", At: 55 * second, For: 10 * second, Nodes: ids("a1")}, `it lasts 10s from 55s on, which is beyond the 1m0s of the safety phase`},
 		{Fault{Kind: "partition", For: second}, `harms no link: give it "links"`},
 		{Fault{Kind: "partition", Form: "flapping", Links: link, For: second}, `has no rhythm`},
 		{Fault{Kind: "partition", Links: link, For: second, Quality: &nodes.Quality{Delay: 1}}, `cuts nothing`},
