@@ -85,6 +85,7 @@ func guarantees(t nodes.Topology) []labs.Guarantee {
 			Under:     everything,
 			Checker: checker.All{
 				checker.Bank{View: bankView(j.banks), Totals: j.totals(), Partial: true, Limit: func(string) int64 { return 0 }, Moves: moves},
+				checker.Linearizable[vault]{Model: vaultModel(), View: vaultView(j.banks)},
 				checker.Invariant[ward]{View: wardView, Holds: ward.covered},
 			},
 		}, {
@@ -281,7 +282,7 @@ func moves(op *history.Op) bool {
 
 // touchesRegister says that a transaction may have an effect that no list shows.
 func touchesRegister(op *history.Op) bool {
-	return slices.ContainsFunc(op.In.(mm.Txn).Ops, func(o mm.Op) bool { return o.F != mm.Read && kindOf(o.Key) == registerKind })
+	return slices.ContainsFunc(op.In.(mm.Txn).Ops, func(o mm.Op) bool { return o.F != mm.Read && kindOf(o.Key) != listKind })
 }
 
 func digestView(e *history.Event) (checker.Digest, bool) {

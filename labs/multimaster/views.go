@@ -15,13 +15,17 @@ import (
 
 // Views say what the store's own types mean to the checkers.
 
-// results returns what an operation's steps saw; nil if that is not known.
+// results returns what an operation's steps saw; nil if that is not known. A reply that lacks results is taken at its
+// word: those steps saw nothing.
 func results(op *history.Op) []mm.Result {
-	ok, _ := op.Out.(mm.TxnOK)
-	if t := op.In.(mm.Txn); len(ok.Results) != len(t.Ops) {
+	if op.Outcome != history.OK {
 		return nil
 	}
-	return ok.Results
+	t := op.In.(mm.Txn)
+	if ok, _ := op.Out.(mm.TxnOK); len(ok.Results) == len(t.Ops) {
+		return ok.Results
+	}
+	return make([]mm.Result, len(t.Ops))
 }
 
 // answered says that a client got what it asked for, or was told that a condition of its own did not hold.
@@ -48,14 +52,25 @@ func listView(op *history.Op) ([]txn.Op, bool) {
 	return ops, ops != nil
 }
 
-// cellView takes a transaction apart into what it did to each list and register.
+// cellView takes a transaction apart into what it did to each list, register and doctor. A refused compare-and-set saw
+// that the value was another one. Accounts are judged by the bank, see vaultView.
 func cellView(op *history.Op) []linear.Op {
 	var parts []linear.CellIn
 	var outs [][]linear.CellResult
 	seen := results(op)
+	if a, ok := op.Out.(mm.TxnAborted); ok && op.Outcome == history.Failed {
+		for _, step := range op.In.(mm.Txn).Ops {
+			if step.F == mm.CAS && strings.HasPrefix(a.Reason, "cas: "+step.Key+" ") {
+				look := linear.CellStep{Do: linear.CompareInt, Old: step.Old, Value: step.Value}
+				refused := linear.From(op, linear.CellIn{Key: step.Key, Steps: []linear.CellStep{look}}, []linear.CellResult{{Known: true}})
+				refused.Outcome = history.OK
+				return []linear.Op{refused}
+			}
+		}
+	}
 	for i, step := range op.In.(mm.Txn).Ops {
 		kind := kindOf(step.Key)
-		if kind != listKind && kind != registerKind {
+		if kind == accountKind {
 			continue
 		}
 		at := slices.IndexFunc(parts, func(in linear.CellIn) bool { return in.Key == step.Key })

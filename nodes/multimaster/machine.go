@@ -117,11 +117,34 @@ func (m *machine) Apply(env nodes.Env, index uint64, data []byte) {
 	}
 }
 
-// sum adds up the whole state but its sessions' replies, in no order.
+// sum adds up the whole state, in no order.
 func (m *machine) sum() uint64 {
 	sum := m.store.sum
+	add := func(id ID, parts ...uint64) {
+		h := mix(hashString(id.Session) ^ mix(id.Number))
+		for _, p := range parts {
+			h = mix(h ^ p)
+		}
+		sum += h
+	}
 	for id, p := range m.prepared {
-		sum += mix(hashString(id.Session) ^ mix(id.Number) ^ p.Attempt<<8)
+		add(id, p.Attempt)
+	}
+	for _, s := range m.sessions {
+		parts := []uint64{1, s.prepared, s.attempt}
+		if s.reply != nil {
+			parts = append(parts, 1+hashString(s.reply.Abort))
+			for _, r := range s.reply.Results {
+				parts = append(parts, uint64(r.Int), uint64(len(r.List)))
+			}
+		}
+		add(ID{s.name, s.number}, parts...)
+	}
+	for id, r := range m.records {
+		add(id, 2, r.Attempt, uint64(r.State), hashString(r.Reply.Abort))
+	}
+	for i, w := range m.queue {
+		add(w.command.ID, 3, uint64(i), w.command.Attempt)
 	}
 	return sum
 }
