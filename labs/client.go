@@ -140,7 +140,7 @@ func (c *client) hear(reply any, ok bool) {
 	outcome := history.Unknown
 	if ok {
 		outcome = c.e.lab.Outcome(c.asked.Body, reply)
-		if outcome == history.Failed && c.tries > 1 {
+		if outcome == history.Failed && c.tries > 1 && !c.e.lab.FailureIsFinal {
 			outcome = history.Unknown // that this try surely did nothing says nothing of the ones before it
 		}
 	}

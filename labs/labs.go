@@ -26,6 +26,9 @@ type Lab struct {
 	Workload func(nodes.Topology, *rand.Rand) Workload
 	// Outcome says what a reply means. Silence is not a reply, and is Unknown.
 	Outcome func(in, out any) history.Outcome
+	// FailureIsFinal says that a request has a name of its own, under which the system does it once at most: then Failed
+	// speaks for all tries of an operation, and not for the one that was answered alone.
+	FailureIsFinal bool
 	// Resolve says who has a role now, by the events emitted so far; nobody if it is not known.
 	Resolve func(h *history.History, role string) []nodes.ID
 

@@ -107,7 +107,7 @@ func guarantees(t nodes.Topology) []labs.Guarantee {
 			ID: "A3", Name: "available-inside-cut",
 			Statement: "While one region is cut off, 99 % of the single-range transactions that its own clients make on its own ranges succeed, with no gap over 2 s; but for keys that O9 lets stay locked.",
 			Under:     everything, Exercised: cutsRegion,
-			Checker: j.available("single-range transactions at home, inside the cut region", 20, func(op *history.Op, cut string) bool { return op.Region == cut }),
+			Checker: j.available("single-range transactions at home, inside the cut region", 10, func(op *history.Op, cut string) bool { return op.Region == cut }),
 		}, {
 			ID: "A4", Name: "refused-across-cut",
 			Statement: "While one region is cut off, no transaction across the cut succeeds.",

@@ -23,14 +23,17 @@ var guide string
 // Lab returns the lab.
 func Lab() labs.Lab {
 	return labs.Lab{
-		Name:       "multi-master",
-		About:      "a multi-region multi-master OLTP store: consensus per key range, two-phase commit between ranges",
-		Guide:      guide,
-		System:     mm.System(),
-		Topology:   topology,
-		Ground:     ground,
-		Workload:   newWorkload,
-		Outcome:    outcome,
+		Name:     "multi-master",
+		About:    "a multi-region multi-master OLTP store: consensus per key range, two-phase commit between ranges",
+		Guide:    guide,
+		System:   mm.System(),
+		Topology: topology,
+		Ground:   ground,
+		Workload: newWorkload,
+		Outcome:  outcome,
+
+		FailureIsFinal: true, // by (session, number)
+
 		Resolve:    resolve,
 		Guarantees: guarantees,
 		Faults: []string{
