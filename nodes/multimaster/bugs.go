@@ -48,7 +48,7 @@ var bugs = []nodes.Bug{
 	}, {
 		Name:    voteNotPersisted,
 		About:   "a participant votes before its prepare is in the log, and its successor knows nothing of it (TigerBeetle #2996)",
-		Refutes: []string{"O3", "O5"}, Seeds: 1,
+		Refutes: []string{"O3", "O5"}, Seeds: 2,
 	}, {
 		Name:    noGlobalOrder,
 		About:   "transactions that are prepared on the same keys in two groups do not wait for each other, so the groups may order them differently (SLOG, Detock)",

@@ -30,8 +30,7 @@ const (
 	// of a second that a transaction over the farthest regions takes.
 	ResolveAfter = 600 * time.Millisecond
 
-	tick          = 50 * time.Millisecond // of routers and leaders with work in hand
-	snapshotEvery = 100                   // entries; so few that restarts and stragglers meet snapshots in every run
+	tick = 50 * time.Millisecond // of routers and leaders with work in hand
 
 	resendTicks  = 6 // a coordinator asks a silent participant again
 	resolveTicks = int(ResolveAfter / tick)

@@ -46,7 +46,7 @@ func (n *node) join(env nodes.Env, r *Range, heartbeat, election time.Duration) 
 	g := &group{Range: r, n: n, m: newMachine(n.bug, n.layout, r)}
 	g.m.group = g
 	g.log = n.logs.Add(raftlog.Config{
-		Name: r.Name, Voters: r.Voters, Tick: heartbeat, Election: election, NoJitter: n.bug == stuckElection, SnapshotEvery: snapshotEvery,
+		Name: r.Name, Voters: r.Voters, Tick: heartbeat, Election: election, NoJitter: n.bug == stuckElection,
 	}, g.m)
 	n.groups = append(n.groups, g)
 	n.byName[r.Name] = g

@@ -96,7 +96,7 @@ func (n *node) notLeader(env nodes.Env, b NotLeader) {
 		return
 	}
 	if b.Leader == "" || b.Leader == env.ID() && n.byName[b.Group].m.lead == nil || r.hops >= 2 {
-		r.quiet = max(r.quiet, nearTicks-1) // ask again at the next tick
+		r.quiet = max(r.quiet, nearTicks-1) // ask again soon: at the next tick, if the group is near
 		return
 	}
 	r.hops++
