@@ -85,7 +85,6 @@ func guarantees(t nodes.Topology) []labs.Guarantee {
 			Under:     everything,
 			Checker: checker.All{
 				checker.Bank{View: bankView(j.banks), Totals: j.totals(), Partial: true, Limit: func(string) int64 { return 0 }, Moves: moves},
-				checker.Linearizable[vault]{Model: vaultModel(), View: vaultView(j.banks)},
 				checker.Invariant[ward]{View: wardView, Holds: ward.covered},
 			},
 		}, {

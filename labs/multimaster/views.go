@@ -53,7 +53,7 @@ func listView(op *history.Op) ([]txn.Op, bool) {
 }
 
 // cellView takes a transaction apart into what it did to each list, register and doctor. A refused compare-and-set saw
-// that the value was another one. Accounts are judged by the bank, see vaultView.
+// that the value was another one.
 func cellView(op *history.Op) []linear.Op {
 	var parts []linear.CellIn
 	var outs [][]linear.CellResult
