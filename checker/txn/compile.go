@@ -2,6 +2,7 @@ package txn
 
 import (
 	"slices"
+	"sync"
 
 	"faultlab/checker/history"
 )
@@ -24,6 +25,9 @@ type compiled struct {
 	run []int32 // by transaction: what sessions numbers it
 
 	again []int32 // writes of a version that another transaction, not known to have failed, wrote before
+
+	// order returns all transactions by Call, and all that are OK by Return. Nobody may change them.
+	order func() (byCall, byEnd []int32)
 }
 
 func compile(txns []Txn) *compiled {
@@ -40,7 +44,9 @@ func compile(txns []Txn) *compiled {
 		txns: txns, keys: newNames(), start: make([]int32, len(txns)+1), key: make([]int32, ops), prev: make([]int32, ops),
 		write: make([]int32, ops), in: make([]bool, len(txns)), vs: newVersions(writes), writer: make([]int32, writes),
 		wop: make([]int32, writes), middle: make([]bool, writes),
+		order: sync.OnceValues(func() ([]int32, []int32) { return byCall(txns), byEnd(txns) }),
 	}
+	go c.order()     // the other processor may as well sort in the meantime; sessions and ambiguous wait for it
 	var last []int32 // by key: its last operation so far
 	f := int32(0)
 	for t := range txns {
@@ -128,15 +134,31 @@ func (c *compiled) sessions(es *edges) {
 	}
 }
 
-// byCall returns the positions of all transactions in the order of Call.
+// byCall returns the positions of all transactions in the order of Call. Nobody may change it.
 func (c *compiled) byCall() []int32 {
-	order := make([]int32, len(c.txns))
+	order, _ := c.order()
+	return order
+}
+
+func byCall(txns []Txn) []int32 {
+	order := make([]int32, len(txns))
 	for i := range order {
 		order[i] = int32(i)
 	}
-	if !slices.IsSortedFunc(c.txns, func(a, b Txn) int { return int(min(1, max(-1, a.Call-b.Call))) }) {
-		radix(order, func(t int32) int64 { return int64(c.txns[t].Call) })
+	if !slices.IsSortedFunc(txns, func(a, b Txn) int { return int(min(1, max(-1, a.Call-b.Call))) }) {
+		radix(order, func(t int32) int64 { return int64(txns[t].Call) })
 	}
+	return order
+}
+
+func byEnd(txns []Txn) []int32 {
+	order := make([]int32, 0, len(txns))
+	for t := range txns {
+		if txns[t].Outcome == history.OK {
+			order = append(order, int32(t))
+		}
+	}
+	radix(order, func(t int32) int64 { return int64(txns[t].Return) })
 	return order
 }
 

@@ -114,6 +114,7 @@ func (f *findings) undecided(open []string) bool {
 // ambiguous is the report of a history in which one version was written twice: single transactions can still be wrong
 // in themselves, but nothing else can be told.
 func (f *findings) ambiguous(c *compiled, verb string) Report {
+	c.order()
 	f.open = []string{"read-uncommitted", "per-key-sequential", "pram", "writes-follow-reads"}
 	r := f.sum(c)
 	if r.Verdict == history.Fail {

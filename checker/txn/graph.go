@@ -141,21 +141,20 @@ func (c *compiled) timeline() *timeline {
 			tl.end[t] = int64(c.txns[t].Return)
 		}
 	}
-	all := c.byCall()
-	tl.byCall = all[:0]
+	byCall, byEnd := c.order()
+	tl.byCall, tl.byEnd = c.taken(byCall), c.taken(byEnd)
+	return tl
+}
+
+// taken returns those of the transactions that are taken as committed.
+func (c *compiled) taken(all []int32) []int32 {
+	taken := make([]int32, 0, len(all))
 	for _, t := range all {
 		if c.in[t] {
-			tl.byCall = append(tl.byCall, t)
+			taken = append(taken, t)
 		}
 	}
-	tl.byEnd = make([]int32, 0, len(tl.byCall))
-	for _, t := range tl.byCall {
-		if tl.end[t] != endless {
-			tl.byEnd = append(tl.byEnd, t)
-		}
-	}
-	radix(tl.byEnd, func(t int32) int64 { return tl.end[t] })
-	return tl
+	return taken
 }
 
 // inOrder goes through a graph so that neither an edge nor real time leads backwards, for as long as it can. It calls

@@ -47,6 +47,7 @@ func (r *registers) report() Report {
 		}
 		return f.ambiguous(c, "written")
 	}
+	r.make()
 	r.commit()
 	r.readAll()
 	r.gather()
@@ -66,6 +67,15 @@ func (r *registers) report() Report {
 	}
 	r.judge(searches)
 	return f.sum(c)
+}
+
+// make makes room for all that the operations can tell, since most of them will.
+func (r *registers) make() {
+	reads, writes := len(r.key)-len(r.writer), len(r.writer)
+	for list, n := range map[*edges]int{&r.edges: reads, &r.readers: reads, &r.later: writes + reads/2} {
+		list.from, list.arcs = make([]int32, 0, n), make([]arc, 0, n)
+	}
+	r.readKey, r.readFrom, r.writes = make([]int32, 0, reads), make([]int32, 0, reads), make([]int32, 0, writes)
 }
 
 // versions counts the version numbers: writes, then what each key held at first, then values that nobody wrote.
