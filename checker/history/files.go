@@ -367,6 +367,13 @@ func (p *parser) time(to *time.Duration) bool {
 func (p *parser) body(to *any, what string) bool {
 	p.s.space()
 	from := p.s.i
+	if plain, ok := p.codec.(*Plain); ok { // whose values need not be scanned twice
+		v, ok := plain.values.json(&p.s, depthMax)
+		if v.Kind != Nil {
+			*to = v
+		}
+		return ok
+	}
 	raw, ok := p.s.value()
 	if !ok {
 		return false

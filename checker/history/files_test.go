@@ -227,3 +227,21 @@ func BenchmarkReadingALine(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n), "ns/line")
 }
+
+func BenchmarkReadingALineWithItsBodies(b *testing.B) {
+	var file bytes.Buffer
+	if err := history.WriteOps(&file, benchmarkOps(), still{}); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		for _, err := range history.Ops(bytes.NewReader(file.Bytes()), &history.Plain{}) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			n++
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n), "ns/line")
+}

@@ -184,7 +184,7 @@ func FuzzJepsenArray(f *testing.F) {
 
 func benchmarkJepsen(b *testing.B, parse parser, invoke, ok string) {
 	var file bytes.Buffer
-	const events = 20_000
+	const events = 200_000
 	for i := 0; i < events/2; i++ {
 		fmt.Fprintf(&file, invoke, i%300, i, i%300, i%10, 1000*i, 2*i)
 		fmt.Fprintf(&file, ok, i%300, i, i%300, i, i+1, i%10, 1000*i+500, 2*i+1)
