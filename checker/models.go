@@ -1,12 +1,14 @@
 package checker
 
 import (
+	"context"
 	"fmt"
 	"iter"
 	"slices"
 	"strings"
 
 	"faultlab/checker/history"
+	"faultlab/checker/linear"
 	"faultlab/checker/txn"
 )
 
@@ -41,6 +43,23 @@ type Question struct {
 	Mismatch bool
 	Txn      txn.Options // for transactions
 	Steps    int         // the budget, in steps of search; 0: that of the checker
+
+	// Context, if there is one, ends the work: what is not decided by then is unknown, and the reason its cause.
+	Context context.Context
+	// Race lets engines run side by side where the first of them has not decided soon. See linear.Budget.
+	Race bool
+}
+
+func (q Question) budget() linear.Budget {
+	return linear.Budget{Steps: q.Steps, Context: q.Context, Race: q.Race}
+}
+
+// over is why the work has to end, as a judgement; nil if it has not.
+func (q Question) over() *Judgement {
+	if q.Context == nil || q.Context.Err() == nil {
+		return nil
+	}
+	return &Judgement{Result: history.Doubted("%s", context.Cause(q.Context))}
 }
 
 // A Judgement is what a model says of a history. Ops are the indices of events in its file: of completions, or of the
@@ -113,6 +132,11 @@ func (m Model) Judge(ops iter.Seq2[history.Op, error], q Question) (Judgement, e
 	s := splitter{m: m, q: q, pieces: map[string]piece{}}
 	var first []history.Op
 	for op, err := range ops {
+		if s.seen%1024 == 1023 {
+			if over := q.over(); over != nil {
+				return *over, nil
+			}
+		}
 		switch {
 		case err != nil:
 			return Judgement{}, err
@@ -228,6 +252,9 @@ func (s *splitter) answer() Judgement {
 		return a
 	}
 	for i, key := range s.keys {
+		if over := s.q.over(); over != nil && a.Verdict < history.Undetermined {
+			return *over
+		}
 		one := s.pieces[key].answer()
 		if one.Verdict == history.NotJudged {
 			one.Verdict = history.Undetermined

@@ -48,7 +48,7 @@ func keyed(m Model) Model {
 // plain is the check by a model that asks nothing of the question.
 func plain[S comparable](model func() linear.Model[S]) func(q Question, o *objects) linear.Report {
 	return func(q Question, o *objects) linear.Report {
-		return linear.Check(model(), o.ops, linear.Budget{Steps: q.Steps})
+		return linear.Check(model(), o.ops, q.budget())
 	}
 }
 
@@ -63,7 +63,7 @@ func registerModel(model func(initial string) linear.Model[string]) func(q Quest
 				}
 			}
 		}
-		return linear.Check(model(initial), o.ops, linear.Budget{Steps: q.Steps})
+		return linear.Check(model(initial), o.ops, q.budget())
 	}
 }
 
@@ -90,7 +90,7 @@ func checkMultiRegister(q Question, o *objects) linear.Report {
 			}
 		}
 	}
-	return linear.Check(linear.MultiRegister(all, rest), o.ops, linear.Budget{Steps: q.Steps})
+	return linear.Check(linear.MultiRegister(all, rest), o.ops, q.budget())
 }
 
 // checkCounter moves reads by the first number, since a counter of checker/linear begins at 0.
@@ -101,7 +101,7 @@ func checkCounter(q Question, o *objects) linear.Report {
 			o.ops[i].Out = n - first
 		}
 	}
-	return linear.Check(linear.BoundedCounter(math.MinInt64, math.MaxInt64), o.ops, linear.Budget{Steps: q.Steps})
+	return linear.Check(linear.BoundedCounter(math.MinInt64, math.MaxInt64), o.ops, q.budget())
 }
 
 func number(v *history.Value) int64 {

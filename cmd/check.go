@@ -24,7 +24,9 @@ With --model it judges histories by that model: files of Jepsen's tools, as EDN 
 or of this one, plain or packed with gzip, or run folders. It prints a line for each file,
 or with --format json an object, and the exit status is that of the worst. What operations
 each model knows is in lab list checkers. A history with independent keys is one for each
-key. Of a register the first value is nothing, unless --initial says what it is, or 0 is
+key. Engines race where the first has not decided soon, and --time-limit and
+--memory-limit bound them; the verdict stays the same, unless a limit makes it unknown.
+Of a register the first value is nothing, unless --initial says what it is, or 0 is
 read and nobody writes it.`,
 		Example: `  lab check
   lab check store/multi-master/20260102T150405Z-7 --format json
@@ -33,7 +35,7 @@ read and nobody writes it.`,
 		ValidArgsFunction: completeFolders,
 		RunE: func(c *cobra.Command, args []string) error {
 			if c.Flags().Changed("model") {
-				return a.judgeFiles(&ask, out.wanted, out.quiet, args)
+				return a.judgeFiles(c.Context(), &ask, out.wanted, out.quiet, args)
 			}
 			for _, name := range questionFlags {
 				if c.Flags().Changed(name) {

@@ -178,6 +178,8 @@ func wantedOf(kind string) string {
 		return "a duration, as 90s or 2m,"
 	case "bool":
 		return "true or false"
+	case "size":
+		return "a size, as 512MiB or 2GiB,"
 	}
 	return "a " + kind
 }

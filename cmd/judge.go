@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,10 +24,11 @@ type question struct {
 	consistency, anomalies              []string
 	linearizable, sequential, wfr       bool
 	budget                              int
+	limits                              limits
 }
 
 // questionFlags are the flags that mean nothing without --model.
-var questionFlags = []string{"initial", "null-read", "failed-cas", "consistency", "anomalies", "linearizable-keys", "sequential-keys", "wfr-keys", "budget"}
+var questionFlags = []string{"initial", "null-read", "failed-cas", "consistency", "anomalies", "linearizable-keys", "sequential-keys", "wfr-keys", "budget", "time-limit", "memory-limit"}
 
 func (q *question) flags(c *cobra.Command) {
 	f := c.Flags()
@@ -40,6 +42,7 @@ func (q *question) flags(c *cobra.Command) {
 	f.BoolVar(&q.sequential, "sequential-keys", false, "the versions of each register follow each process")
 	f.BoolVar(&q.wfr, "wfr-keys", false, "a transaction that reads a register and writes it read the version before")
 	f.IntVar(&q.budget, "budget", 0, "search `steps`, of each object or history; 0: 20 million")
+	q.limits.flags(c)
 	words := func(list []string) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return cobra.FixedCompletions(list, cobra.ShellCompDirectiveNoFileComp)
 	}
@@ -95,6 +98,10 @@ func (q *question) ask() (m checker.Model, asked checker.Question, err error) {
 	if q.budget < 0 {
 		return m, asked, badly("--budget %d: it must be at least 0", q.budget)
 	}
+	if err := q.limits.check(); err != nil {
+		return m, asked, err
+	}
+	asked.Race = true
 	asked.NullRead, asked.Mismatch, asked.Steps = q.nullRead, q.failedCAS == "mismatch", q.budget
 	asked.Txn = txn.Options{Models: q.consistency, Anomalies: q.anomalies, LinearizableKeys: q.linearizable, SequentialKeys: q.sequential, WFRKeys: q.wfr}
 	return m, asked, nil
@@ -114,7 +121,7 @@ type judged struct {
 
 // judgeFiles judges each file, and prints a line, or an object, for it as soon as it is judged. A file that cannot be
 // read is named on standard error, and does not keep the others from being judged.
-func (a *app) judgeFiles(q *question, formats []string, quiet bool, files []string) error {
+func (a *app) judgeFiles(ctx context.Context, q *question, formats []string, quiet bool, files []string) error {
 	m, asked, err := q.ask()
 	if err != nil {
 		return err
@@ -129,7 +136,7 @@ func (a *app) judgeFiles(q *question, formats []string, quiet bool, files []stri
 	count := map[history.Verdict]int{}
 	unreadable := 0
 	for _, file := range files {
-		found, err := a.judgeFile(m, asked, file)
+		found, err := q.judgeFile(ctx, m, asked, file)
 		var bad *failure
 		switch {
 		case errors.As(err, &bad):
@@ -162,22 +169,45 @@ func (a *app) judgeFiles(q *question, formats []string, quiet bool, files []stri
 	return nil
 }
 
-// judgeFile judges one file, or the history of a run folder. What is wrong with the file is a failure.
-func (a *app) judgeFile(m checker.Model, q checker.Question, name string) (found judged, err error) {
-	defer labs.Recover(&err)
+// judgeFile judges one file, or the history of a run folder, within the limits. What is wrong with the file is a
+// failure.
+func (q *question) judgeFile(ctx context.Context, m checker.Model, asked checker.Question, name string) (judged, error) {
 	file, err := openHistory(name)
 	if err != nil {
 		return judged{}, err
 	}
 	defer file.Close()
-	r, err := m.Judge(history.ReadAny(file), q)
-	if err != nil {
-		return judged{}, misread(name, err)
+	found := make(chan judged, 1)
+	failed := make(chan error, 1)
+	late := q.limits.within(ctx, func(ctx context.Context) {
+		asked.Context = ctx
+		r, err := judge(m, asked, file)
+		if err != nil {
+			failed <- err
+			return
+		}
+		found <- judged{
+			File: name, Model: m.Name, Verdict: r.Verdict, Reason: r.Reason, Anomalies: r.Anomalies,
+			Holds: filled(r.Holds), Broken: filled(r.Broken), Ops: filled(r.Ops),
+		}
+	})
+	if late != nil {
+		return judged{File: name, Model: m.Name, Verdict: history.Undetermined, Reason: late.Error(), Holds: []string{}, Broken: []string{}, Ops: []int{}}, nil
 	}
-	return judged{
-		File: name, Model: m.Name, Verdict: r.Verdict, Reason: r.Reason, Anomalies: r.Anomalies,
-		Holds: filled(r.Holds), Broken: filled(r.Broken), Ops: filled(r.Ops),
-	}, nil
+	select {
+	case err := <-failed:
+		if crash := (*labs.Crash)(nil); errors.As(err, &crash) {
+			return judged{}, err
+		}
+		return judged{}, misread(name, err)
+	case j := <-found:
+		return j, nil
+	}
+}
+
+func judge(m checker.Model, q checker.Question, file io.Reader) (r checker.Judgement, err error) {
+	defer labs.Recover(&err)
+	return m.Judge(history.ReadAny(file), q)
 }
 
 const historyFile = "history.jsonl" // in a run folder

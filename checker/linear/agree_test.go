@@ -78,8 +78,14 @@ func agree[S comparable](t *testing.T, s subject[S]) {
 		want := true
 		_, parts := partition(m.Key, ops)
 		for _, part := range parts {
-			pm := asPorcupine(&m, 1<<40)
+			pm := asPorcupine(&m, steps(1<<40))
 			want = want && porcupine.CheckOperations(pm, operations(part))
+			if seed%16 == 0 {
+				raced := m.race(part, Budget{}.orDefault(), 0)
+				if (raced.Verdict == history.Pass) != porcupine.CheckOperations(pm, operations(part)) {
+					t.Fatalf("seed %d: the race says %s (%s), porcupine the opposite, of %s", seed, raced.Verdict, raced.engine, tell(&m, part))
+				}
+			}
 			if searched := m.search(part, Budget{}.orDefault()).Verdict == history.Pass; searched != porcupine.CheckOperations(pm, operations(part)) {
 				t.Fatalf("seed %d: the search says %t, porcupine the opposite, of %s", seed, searched, tell(&m, part))
 			}
@@ -125,7 +131,7 @@ func smallest[S comparable](t *testing.T, seed uint64, m Model[S], ops []Op, r R
 		}
 	}
 	possible := func(ops []Op) bool {
-		pm := asPorcupine(&m, 1<<40)
+		pm := asPorcupine(&m, steps(1<<40))
 		return porcupine.CheckOperations(pm, operations(ops))
 	}
 	if len(small) != len(r.Ops) || len(small) == 0 || possible(small) {
@@ -159,4 +165,21 @@ func tell[S comparable](m *Model[S], ops []Op) string {
 		s += fmt.Sprintf("%3d %-8s [%d, %d] %s\n", o.Index, o.Outcome, o.Call, o.Return, m.say(o.In, o.Out))
 	}
 	return s
+}
+
+func TestPorcupineDecidesWhereTheSearchRunsOut(t *testing.T) {
+	m := Stack()
+	for seed := range uint64(50) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		ops := inOrder(record(r, *longest, queueObject(true, func(v string) any { return Push{"", v} }, func(string) any { return Pop{} },
+			func(_ *rand.Rand, n int) int { return n - 1 })(r)))
+		want := m.search(ops, Budget{}.orDefault()).Verdict
+		poor := Budget{States: 1}.orDefault()
+		if m.search(ops, poor).Verdict != history.Undetermined {
+			continue
+		}
+		if got := m.race(ops, poor, 0); got.Verdict != want || got.engine != "porcupine" {
+			t.Errorf("seed %d: %s by %s, not %s", seed, got.Verdict, got.engine, want)
+		}
+	}
 }

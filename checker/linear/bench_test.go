@@ -135,7 +135,7 @@ func benchmark[S comparable](b *testing.B, m Model[S], ops []Op) {
 
 // against has porcupine do the same, for at most ten seconds.
 func against[S comparable](b *testing.B, m Model[S], ops []Op) {
-	pm := asPorcupine(&m, 1<<40)
+	pm := asPorcupine(&m, steps(1<<40))
 	all := operations(inOrder(ops))
 	b.ReportAllocs()
 	for b.Loop() {
@@ -199,7 +199,7 @@ func BenchmarkBesidePorcupine(b *testing.B) {
 		_, parts := partition(m.Key, ops)
 		for b.Loop() {
 			for _, p := range parts {
-				pm := asPorcupine(&m, 1<<40)
+				pm := asPorcupine(&m, steps(1<<40))
 				if porcupine.CheckOperationsTimeout(pm, operations(p), 10*time.Second) == porcupine.Unknown {
 					b.Skip("porcupine gives up after 10 s")
 				}

@@ -14,6 +14,8 @@
 package linear
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -105,10 +107,25 @@ func From(o *history.Op, in, out any) Op {
 	return Op{Index: o.Index, Client: o.Client, In: in, Out: out, Call: o.Call, Return: o.Return, Outcome: o.Outcome}
 }
 
-// A Budget bounds the work on one object. The zero Budget is a generous one.
+// A Budget bounds the work on one object. The zero Budget is a generous one. Steps and States are the same on every
+// machine, Context and Race are not: with either, a history may get another verdict, or other operations, next time.
 type Budget struct {
 	Steps  int // operations tried; 0 is 20 million
 	States int // search states kept in memory, at some 40 bytes each; 0 is 2 million
+
+	// Context, if there is one, ends searches with Undetermined and its cause: a limit of time or memory.
+	Context context.Context
+	// Race lets Porcupine run beside a search that has not decided after a sixteenth of its budget. The first to know
+	// decides.
+	Race bool
+}
+
+// over is why the work has to end; "" if it has not.
+func (b Budget) over() string {
+	if b.Context == nil || b.Context.Err() == nil {
+		return ""
+	}
+	return context.Cause(b.Context).Error()
 }
 
 func (b Budget) orDefault() Budget {
@@ -189,6 +206,7 @@ func Check[S comparable](m Model[S], ops []Op, b Budget) Report {
 	r.Key = keys[worst]
 	part := parts[worst]
 	if f.Verdict == history.Fail {
+		b.Race = false // an explanation tries many small parts
 		small, reason := m.explain(part, f.Finding, b)
 		for _, o := range small {
 			r.Ops = append(r.Ops, o.Index)
@@ -225,11 +243,45 @@ func judge[S comparable](m *Model[S], ops []Op, b Budget) verdict {
 			small.Steps += steps
 			return verdict{small, "search"}
 		}
+		if b.Race && len(ops) <= raced {
+			return m.race(ops, b, steps)
+		}
 		f = m.search(ops, b)
 		f.Steps += steps
 	}
 	return verdict{f.Finding, "search"}
 }
+
+// raced is how many operations Porcupine is given at most in a race. It ends slowly where there are many.
+const raced = 5000
+
+// race lets a search and Porcupine run side by side, after so many steps of search.
+func (m *Model[S]) race(ops []Op, b Budget, steps int) verdict {
+	if b.Context == nil {
+		b.Context = context.Background()
+	}
+	ctx, stop := context.WithCancelCause(b.Context)
+	defer stop(nil)
+	b.Context = ctx
+	other := make(chan history.Verdict, 1)
+	go func() {
+		v := m.porcupine(ops, b)
+		if v != history.Undetermined {
+			stop(errOther)
+		}
+		other <- v
+	}()
+	f := m.search(ops, b)
+	f.Steps += steps
+	if f.Verdict == history.Undetermined {
+		if v := <-other; v != history.Undetermined {
+			return verdict{Finding{Verdict: v, Steps: f.Steps}, "porcupine"}
+		}
+	}
+	return verdict{f.Finding, "search"}
+}
+
+var errOther = errors.New("Porcupine was faster")
 
 // partition splits the operations that may have happened by key, both in the order of Call; keys in the order of
 // their first operation.

@@ -24,12 +24,8 @@ type porcupineInput struct {
 }
 
 // asPorcupine is the model for Porcupine, which must give every operation a place. An unknown one that never happens
-// gets one too, and changes nothing there. After so many steps nothing is possible any more.
-func asPorcupine[S comparable](m *Model[S], steps int) porcupine.Model {
-	pay := func() bool {
-		steps--
-		return steps >= 0
-	}
+// gets one too, and changes nothing there. Once pay refuses a step nothing is possible any more.
+func asPorcupine[S comparable](m *Model[S], pay func() bool) porcupine.Model {
 	describe := func(in, out any) string { return m.say(in.(porcupineInput).in, out) }
 	show := func(s any) string { return m.show(s.(S)) }
 	if m.Branch != nil {
@@ -129,13 +125,43 @@ func operations(ops []Op) []porcupine.Operation {
 	return all
 }
 
+// steps pays for so many.
+func steps(n int) func() bool {
+	return func() bool {
+		n--
+		return n >= 0
+	}
+}
+
+// racedBytes is what Porcupine may remember in a race. It keeps a bit for each operation with each state.
+const racedBytes = 256 << 20
+
+// porcupine decides one object within the steps and the context of a budget.
+func (m *Model[S]) porcupine(ops []Op, b Budget) history.Verdict {
+	n, most := 0, min(b.Steps, racedBytes/(len(ops)/8+100))
+	model := asPorcupine(m, func() bool {
+		n++
+		if n%1024 == 0 && b.over() != "" {
+			n = most + 1
+		}
+		return n <= most
+	})
+	switch ok := porcupine.CheckOperations(model, operations(ops)); {
+	case ok:
+		return history.Pass
+	case n > most:
+		return history.Undetermined
+	}
+	return history.Fail
+}
+
 // picture draws one object.
 func picture[S comparable](m *Model[S], part, small []Op, w io.Writer) error {
 	shown := part
 	if len(part) > pictured {
 		shown = small
 	}
-	model := asPorcupine(m, pictureSteps)
+	model := asPorcupine(m, steps(pictureSteps))
 	_, info := porcupine.CheckOperationsVerbose(model, operations(shown), 0)
 	if err := porcupine.Visualize(model, info, w); err != nil {
 		return fmt.Errorf("linear: picture: %w", err)

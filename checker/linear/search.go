@@ -461,7 +461,12 @@ func (s *searcher[S]) run(b Budget) (history.Verdict, string) {
 		return history.Pass, ""
 	}
 	s.enter()
-	for {
+	for turn := 0; ; turn++ {
+		if turn%1024 == 1023 {
+			if why := b.over(); why != "" {
+				return history.Undetermined, why
+			}
+		}
 		if s.settle() {
 			return history.Pass, ""
 		}
