@@ -2,6 +2,7 @@ package checker
 
 import (
 	"fmt"
+	"math"
 	"sort"
 	"time"
 
@@ -49,10 +50,10 @@ func (c Counter) Check(h *history.History) history.Result {
 	done.sum()
 	for _, op := range reads {
 		x, _ := c.View(op)
-		surely := done.before(op.Call)                // happened before the read
-		perhaps := called.before(op.Return + 1)       // or by its end
-		least := c.Initial + surely.up + perhaps.down // what goes down may have, what goes up beyond surely has not
-		most := c.Initial + surely.down + perhaps.up
+		surely := done.before(op.Call)                        // happened before the read
+		perhaps := called.before(op.Return + 1)               // or by its end
+		least := add(add(c.Initial, surely.up), perhaps.down) // what goes down may have, what goes up beyond surely has not
+		most := add(add(c.Initial, surely.down), perhaps.up)
 		wrong := ""
 		if x.Value < least || x.Value > most {
 			wrong = fmt.Sprintf("by what was added then it was from %d to %d", least, most)
@@ -72,6 +73,17 @@ func (c Counter) Check(h *history.History) history.Result {
 	return r
 }
 
+// add is a sum that ends at what 64 bits can hold.
+func add(a, b int64) int64 {
+	switch {
+	case b > 0 && a > math.MaxInt64-b:
+		return math.MaxInt64
+	case b < 0 && a < math.MinInt64-b:
+		return math.MinInt64
+	}
+	return a + b
+}
+
 // sums adds up changes over time, those up and those down apart.
 type sums struct{ list []change }
 
@@ -87,8 +99,8 @@ func (s *sums) add(at time.Duration, by int64) {
 func (s *sums) sum() {
 	sortBy(s.list, func(c change) time.Duration { return c.at })
 	for i := 1; i < len(s.list); i++ {
-		s.list[i].up += s.list[i-1].up
-		s.list[i].down += s.list[i-1].down
+		s.list[i].up = add(s.list[i].up, s.list[i-1].up)
+		s.list[i].down = add(s.list[i].down, s.list[i-1].down)
 	}
 }
 

@@ -1,6 +1,8 @@
 package checker
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"faultlab/checker/history"
@@ -36,6 +38,7 @@ func (*bankReader) read(c call) (any, bool) {
 			}
 			balances = append(balances, Balance{Account: shown(list[i]), Amount: n})
 		}
+		slices.SortFunc(balances, func(a, b Balance) int { return cmp.Compare(a.Account, b.Account) })
 		return balances, c.answered.Kind == history.Map
 	}
 	return nil, false

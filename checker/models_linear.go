@@ -62,14 +62,14 @@ func (o *objects) answer() Judgement {
 	return Judgement{Result: o.check(o.q, o).Result()}
 }
 
-// initial is what a register holds at first, as the question has it.
-func (o *objects) initial(q Question) string {
+// initial is what a register with these operations holds at first, as the question has it.
+func initial(ops []linear.Op, q Question) string {
 	if q.Initial != nil {
 		return shown(*q.Initial)
 	}
 	const zero = "0"
 	read := false
-	for _, op := range o.ops {
+	for _, op := range ops {
 		switch in := op.In.(type) {
 		case linear.Write:
 			if in.Value == zero {

@@ -1,6 +1,7 @@
 package checker
 
 import (
+	"fmt"
 	"math"
 
 	"faultlab/checker/history"
@@ -52,23 +53,52 @@ func plain[S comparable](model func() linear.Model[S]) func(q Question, o *objec
 	}
 }
 
+// registerModel is the check by a model of registers, each with the first value that its own operations tell of.
 func registerModel(model func(initial string) linear.Model[string]) func(q Question, o *objects) linear.Report {
 	return func(q Question, o *objects) linear.Report {
-		initial := o.initial(q)
+		key := model("").Key
+		keys := map[string][]linear.Op{}
+		for _, op := range o.ops {
+			keys[key(op.In)] = append(keys[key(op.In)], op)
+		}
+		var firsts []string
+		same := map[string][]linear.Op{} // operations by what their key holds at first
+		of := map[string]string{}
 		for i := range o.ops {
-			if _, null := o.ops[i].Out.(nothing); null {
-				o.ops[i].Out = nil
+			op := o.ops[i]
+			k := key(op.In)
+			first, known := of[k]
+			if !known {
+				first = initial(keys[k], q)
+				of[k] = first
+			}
+			if _, null := op.Out.(nothing); null {
+				op.Out = nil
 				if q.NullRead == "initial" {
-					o.ops[i].Out = initial
+					op.Out = first
 				}
 			}
+			if same[first] == nil {
+				firsts = append(firsts, first)
+			}
+			same[first] = append(same[first], op)
 		}
-		return linear.Check(model(initial), o.ops, q.budget())
+		var worst linear.Report
+		for _, first := range firsts {
+			r := linear.Check(model(first), same[first], q.budget())
+			if r.Verdict == history.Pass && len(firsts) > 1 {
+				r.Reason = fmt.Sprintf("%s are linearizable as %s", plural(len(o.ops), "operation"), model(first).Name)
+			}
+			if r.Verdict > worst.Verdict {
+				worst = r
+			}
+		}
+		return worst
 	}
 }
 
 func checkMultiRegister(q Question, o *objects) linear.Report {
-	all, rest := map[string]string{}, o.initial(q)
+	all, rest := map[string]string{}, initial(o.ops, q)
 	if q.Initial != nil && q.Initial.Kind == history.Map {
 		list := q.Initial.List()
 		for i := 0; i+1 < len(list); i += 2 {

@@ -96,7 +96,7 @@ func (totalReader) read(c call) (any, bool) {
 		}
 		return QueueOp[string]{Dequeued: []string{shown(c.answered)}}, true
 	case "drain":
-		return QueueOp[string]{Dequeued: texts(c.answered)}, c.answered.Kind == history.List || c.answered.Kind == history.Nil
+		return QueueOp[string]{Dequeued: texts(c.answered), Drain: true}, c.answered.Kind == history.List || c.answered.Kind == history.Nil
 	}
 	return nil, false
 }

@@ -9,15 +9,17 @@ import (
 // A QueueOp enqueues a value or dequeues some.
 type QueueOp[V comparable] struct {
 	Enqueue  bool
-	Value    V   // what was enqueued
-	Dequeued []V // what was dequeued, in order; a drain has many
+	Value    V    // what was enqueued
+	Dequeued []V  // what was dequeued, in order; a drain has many
+	Drain    bool // it took all there was: if its outcome is unknown, nobody knows how many that were
 }
 
 // TotalQueue judges a queue that is drained in the end: what was acknowledged comes out, nothing comes out that nobody
-// put in, and, unless Duplicates is set, nothing comes out more often than it was put in. With Ordered, of two values
+// put in, and, unless Duplicates is set, as often as it was acknowledged and no more often than it was put in. With Ordered, of two values
 // of which one was acknowledged before the other was enqueued, the other does not come out wholly before it.
 //
-// Dequeues of unknown outcome may have taken values with them: then as many missing ones leave the verdict open.
+// Dequeues of unknown outcome may have taken values with them: then as many missing ones leave the verdict open, and
+// for a drain any number. What such a dequeue is known to have had came out, but not in a known order.
 type TotalQueue[V comparable] struct {
 	View       func(op *history.Op) (q QueueOp[V], ok bool)
 	Duplicates bool // are allowed, as at-least-once delivery does
@@ -29,7 +31,7 @@ type TotalQueue[V comparable] struct {
 type parcel struct {
 	in                 int // position of the first enqueue that did not fail, or of a failed one if all did
 	tried, acked, came int // times; tried counts those that did not fail
-	out                int // position of the dequeue that had it first
+	out, place         int // position of the dequeue that had it first, and its place in what that dequeued
 	enqueued           time.Duration
 }
 
@@ -37,7 +39,7 @@ type parcel struct {
 func (c TotalQueue[V]) Check(h *history.History) history.Result {
 	values := map[V]*parcel{}
 	var order []V
-	vanished := 0
+	vanished, drained := 0, false
 	for i := range h.Ops {
 		op := &h.Ops[i]
 		q, ok := c.View(op)
@@ -71,12 +73,13 @@ func (c TotalQueue[V]) Check(h *history.History) history.Result {
 		case !ok || q.Enqueue:
 			continue
 		case op.Outcome == history.Unknown:
-			vanished++
-			continue
+			if drained = drained || q.Drain; !q.Drain && len(q.Dequeued) == 0 {
+				vanished++
+			}
 		case op.Outcome == history.Failed:
 			continue
 		}
-		for _, v := range q.Dequeued {
+		for place, v := range q.Dequeued {
 			came++
 			p := values[v]
 			switch {
@@ -91,26 +94,35 @@ func (c TotalQueue[V]) Check(h *history.History) history.Result {
 				return history.Refuted(indices(h, p.out, i), "%s dequeued %v, and so did %s; it was enqueued %s", name(op), v, name(&h.Ops[p.out]), times(p.tried))
 			}
 			if p.out < 0 {
-				p.out = i
+				p.out, p.place = i, place
 			}
 		}
 	}
 	lost, first := 0, -1
 	for _, v := range order {
-		if p := values[v]; p.came < min(1, p.acked) {
-			if lost++; first < 0 {
+		p := values[v]
+		want := p.acked
+		if c.Duplicates {
+			want = min(1, want)
+		}
+		if want > p.came {
+			if lost += want - p.came; first < 0 {
 				first = p.in
 			}
 		}
 	}
 	r := history.Passed("all that was acknowledged came out, %s in all", plural(came, "value"))
 	switch {
-	case lost > vanished:
+	case lost > vanished && !drained:
 		q, _ := c.View(&h.Ops[first])
 		r = history.Refuted([]int{h.Ops[first].Index}, "%s enqueued %v and was acknowledged, and it never came out%s", name(&h.Ops[first]), q.Value, others(lost-1, "value"))
 	case c.Ordered && c.disorder(h, order, values, &r):
 	case lost > 0:
-		r = history.Doubted("%s never came out, and %s of unknown outcome may have taken them", plural(lost, "value"), plural(vanished, "dequeue"))
+		by := plural(vanished, "dequeue")
+		if drained {
+			by = "a drain"
+		}
+		r = history.Doubted("%s never came out, and %s of unknown outcome may have taken them", plural(lost, "value"), by)
 	case came < or(c.AtLeast, 1):
 		r = history.Doubted("only %s came out; %d are needed", plural(came, "value"), or(c.AtLeast, 1))
 	}
@@ -135,12 +147,13 @@ func (c TotalQueue[V]) disorder(h *history.History, order []V, values map[V]*par
 			continue
 		}
 		for ; next < len(acked) && acked[next].enqueued < h.Ops[b.in].Call; next++ {
-			if late < 0 || h.Ops[acked[next].out].Call > h.Ops[acked[late].out].Call {
+			if late < 0 || c.later(h, acked[next], acked[late]) {
 				late = next
 			}
 		}
 		if late >= 0 {
-			if a := acked[late]; h.Ops[b.out].Before(&h.Ops[a.out]) {
+			a := acked[late]
+			if h.Ops[b.out].Before(&h.Ops[a.out]) || b.out == a.out && b.place < a.place && h.Ops[a.out].Outcome == history.OK {
 				qa, _ := c.View(&h.Ops[a.in])
 				*r = history.Refuted(indices(h, a.in, b.in, b.out, a.out), "%v was acknowledged before %v was enqueued, and %s dequeued %v before %s dequeued %v",
 					qa.Value, v, name(&h.Ops[b.out]), v, name(&h.Ops[a.out]), qa.Value)
@@ -149,4 +162,12 @@ func (c TotalQueue[V]) disorder(h *history.History, order []V, values map[V]*par
 		}
 	}
 	return false
+}
+
+// later says that a came out after b, for all that is known: called later, or later in the same drain.
+func (c TotalQueue[V]) later(h *history.History, a, b *parcel) bool {
+	if a.out == b.out {
+		return a.place > b.place
+	}
+	return h.Ops[a.out].Call > h.Ops[b.out].Call
 }

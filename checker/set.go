@@ -24,7 +24,8 @@ type Set[E comparable] struct {
 func (c Set[E]) Check(h *history.History) history.Result {
 	last := -1
 	var all []E
-	by := map[E]int{} // who tried to add it; the attempt that was acknowledged, if one was
+	by := map[E]int{}    // who tried to add it; the attempt that was acknowledged, if one was
+	tried := map[E]int{} // the first attempt that did not fail
 	acked, unknown := 0, 0
 	for i := range h.Ops {
 		op := &h.Ops[i]
@@ -39,6 +40,9 @@ func (c Set[E]) Check(h *history.History) history.Result {
 			before, known := by[s.Element]
 			if !known || rank(op.Outcome) > rank(h.Ops[before].Outcome) {
 				by[s.Element] = i
+			}
+			if _, before := tried[s.Element]; !before && op.Outcome != history.Failed {
+				tried[s.Element] = i
 			}
 		}
 	}
@@ -63,6 +67,8 @@ func (c Set[E]) Check(h *history.History) history.Result {
 			return history.Refuted([]int{read.Index}, "the last read, %s, has %v, which nobody tried to add", name(read), e)
 		case h.Ops[i].Outcome == history.Failed:
 			return history.Refuted([]int{h.Ops[i].Index, read.Index}, "the last read, %s, has %v, which %s failed to add", name(read), e, name(&h.Ops[i]))
+		case read.Before(&h.Ops[tried[e]]):
+			return history.Refuted([]int{read.Index, h.Ops[tried[e]].Index}, "the last read, %s, has %v, before anyone tried to add it", name(read), e)
 		case h.Ops[i].Outcome == history.Unknown && !in[e]:
 			recovered++
 		}
@@ -72,7 +78,8 @@ func (c Set[E]) Check(h *history.History) history.Result {
 	var first *history.Op
 	for i := range h.Ops {
 		op := &h.Ops[i]
-		if s, ok := c.View(op); ok && !s.Read && op.Outcome == history.OK && op.Before(read) && !in[s.Element] && by[s.Element] == i {
+		if s, ok := c.View(op); ok && !s.Read && op.Outcome == history.OK && op.Before(read) && !in[s.Element] {
+			in[s.Element] = true // counted
 			if lost++; first == nil {
 				first = op
 			}

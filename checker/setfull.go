@@ -7,8 +7,8 @@ import (
 )
 
 // SetFull judges a set by all reads of it. An element is known from when its addition was acknowledged or a read
-// showed it, whichever was first. It is lost if the last reads called after that are without it, and stale if one is
-// and a later one has it again: an error where Strict is set, as for a linearizable set. An element that stands twice
+// showed it, whichever was first. It is lost if a read called after that, and after all reads that have it, is without
+// it, and stale if one is and another has it again, or may have: an error where Strict is set, as for a linearizable set. An element that stands twice
 // in a read is a duplicate. An element that no read could have shown was never read, and counts as nothing.
 type SetFull[E comparable] struct {
 	View    func(op *history.Op) (s SetOp[E], ok bool)
@@ -18,11 +18,13 @@ type SetFull[E comparable] struct {
 
 // A member is what is known of one element.
 type member struct {
-	add                int // position of its addition
+	add                int // position of its addition: of the attempts the first that says most
+	tried              int // position of its first attempt that did not fail; -1: none
 	known              time.Duration
 	isKnown            bool
-	present, absent    int // positions of the last read that has it, and of the last that has not; -1: none
-	duplicate, phantom int // positions of a read that has it twice, and that has it though nobody could; -1: none
+	seen               time.Duration // when the last read that has it had returned
+	present, absent    int           // positions of the last read that has it, and of the last that has not; -1: none
+	duplicate, phantom int           // positions of a read that has it twice, and that has it though nobody could; -1: none
 }
 
 // Check judges all of h.
@@ -32,7 +34,7 @@ func (c SetFull[E]) Check(h *history.History) history.Result {
 	get := func(e E) *member {
 		m := members[e]
 		if m == nil {
-			m = &member{add: -1, present: -1, absent: -1, duplicate: -1, phantom: -1}
+			m = &member{add: -1, tried: -1, present: -1, absent: -1, duplicate: -1, phantom: -1}
 			members[e] = m
 			order = append(order, e)
 		}
@@ -64,6 +66,9 @@ func (c SetFull[E]) Check(h *history.History) history.Result {
 		if m.add < 0 || rank(op.Outcome) > rank(h.Ops[m.add].Outcome) {
 			m.add = i
 		}
+		if m.tried < 0 && op.Outcome != history.Failed {
+			m.tried = i
+		}
 		if op.Outcome == history.OK {
 			learn(m, op.Return)
 		}
@@ -75,9 +80,9 @@ func (c SetFull[E]) Check(h *history.History) history.Result {
 			if m.present == r.op {
 				m.duplicate = r.op
 			}
-			m.present = r.op // the reads come in the order of call
+			m.present, m.seen = r.op, max(m.seen, op.Return) // the reads come in the order of call
 			learn(m, op.Return)
-			if m.add < 0 || h.Ops[m.add].Outcome == history.Failed || op.Before(&h.Ops[m.add]) {
+			if m.tried < 0 || op.Before(&h.Ops[m.tried]) {
 				m.phantom = r.op
 			}
 		}
@@ -132,7 +137,7 @@ func (c SetFull[E]) judge(h *history.History, order []E, members map[E]*member) 
 		}
 		missed := m.isKnown && m.absent >= 0 && h.Ops[m.absent].Call > m.known
 		switch {
-		case missed && m.present < m.absent:
+		case missed && (m.present < 0 || m.seen < h.Ops[m.absent].Call):
 			lost++
 			ops := []int{h.Ops[m.absent].Index}
 			how := "was acknowledged"
@@ -144,7 +149,7 @@ func (c SetFull[E]) judge(h *history.History, order []E, members map[E]*member) 
 				ops = append([]int{h.Ops[m.add].Index}, ops...)
 			}
 			note(3, ops, "%v %s, and from %s on no read has it", e, how, name(&h.Ops[m.absent]))
-		case m.present > m.absent:
+		case m.present > m.absent || missed:
 			stable++
 			if missed {
 				stale++

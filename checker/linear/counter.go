@@ -37,7 +37,8 @@ func BoundedCounter(least, most int64) Model[int64] {
 				return s, nil
 			case Increment:
 				sum := s + in.By
-				fits := least <= sum && sum <= most
+				wrapped := (in.By > 0) != (sum > s) && in.By != 0
+				fits := !wrapped && least <= sum && sum <= most
 				switch out := out.(type) {
 				case bool:
 					if out != fits {

@@ -40,7 +40,8 @@ const emptyWork = 100_000_000
 // the unknown dequeues called by u. Of two such moments the later asks for more at every later time, so what each empty
 // dequeue needs does not depend on the moments of the others. And between two ends of enqueues of orphans a later
 // moment asks for less, so that few moments need a look.
-func checkEmpty(ops []Op, items []item, byEnd []int32, empties []int, debts []debt, takers []int, served bool) (Finding, bool) {
+func checkEmpty(ops []Op, q queued, debts []debt) (Finding, bool) {
+	items, byEnd, takers, served := q.items, q.byEnd, q.takers, q.served
 	all := stretches(items, byEnd, !served)
 	var orphans []time.Duration // when their enqueues ended
 	if served {
@@ -74,7 +75,7 @@ func checkEmpty(ops []Op, items []item, byEnd []int32, empties []int, debts []de
 		}
 		return true
 	}
-	for _, e := range empties {
+	for _, e := range q.empties {
 		o := &ops[e]
 		from, over := o.Call, end(o)
 		found := false

@@ -25,99 +25,20 @@ type item struct {
 // took a value that no other did: those of them that had to make way for values dequeued later each need an unknown
 // dequeue that was called in time, and serving the most urgent with the earliest finds out whether there are enough.
 //
-// It declines values enqueued twice and dequeues that returned without a known answer.
+// It declines what gather declines.
 func checkFIFO(ops []Op, _ Budget) (Finding, bool) {
-	puts := 0
-	for i := range ops {
-		if _, ok := ops[i].In.(Enqueue); ok {
-			puts++
-		}
+	q, f, ok := gather(ops)
+	if !ok || f.Verdict != history.Pass {
+		return f, ok
 	}
-	number := newNames(puts)
-	items := make([]item, 0, puts)
-	var empties, takers []int
-	for i := range ops {
-		o := &ops[i]
-		switch in := o.In.(type) {
-		case Enqueue:
-			if _, fresh := number.put(in.Value); !fresh {
-				return Finding{}, false
-			}
-			it := item{put: i, take: -1, called: o.Call, ended: never, asked: never, gone: never}
-			if o.Outcome != history.Unknown {
-				it.ended = end(o)
-			}
-			items = append(items, it)
-		case Dequeue:
-			if o.Outcome == history.Unknown {
-				takers = append(takers, i)
-				continue
-			}
-			switch o.Out.(type) {
-			case string:
-			case Empty:
-				empties = append(empties, i)
-			default:
-				return Finding{}, false
-			}
-		default:
-			return Finding{}, false
-		}
-	}
+	items, takers, served := q.items, q.takers, q.served
 	value := func(it *item) string { return ops[it.put].In.(Enqueue).Value }
-	for i := range ops {
-		v, ok := ops[i].Out.(string)
-		if !ok || ops[i].Outcome == history.Unknown {
-			continue
-		}
-		if _, ok := ops[i].In.(Dequeue); !ok {
-			continue
-		}
-		n, ok := number.get(v)
-		if !ok {
-			return bad([]int{i}, "dequeue %s (%s) cannot happen: nobody enqueued %s", v, who(&ops[i]), v), true
-		}
-		it := &items[n]
-		if it.take >= 0 {
-			return bad([]int{it.take, i, it.put}, "%s was dequeued twice (%s; %s), enqueued once", v, who(&ops[it.take]), who(&ops[i])), true
-		}
-		it.take, it.asked, it.gone = i, ops[i].Call, end(&ops[i])
-		if it.gone < it.called {
-			return bad([]int{i, it.put}, "dequeue %s (%s) cannot happen: %s was not enqueued before %s, by %s",
-				v, who(&ops[i]), v, clock(it.called), client(&ops[it.put])), true
-		}
-	}
-	// What stays in the queue for ever, if no unknown dequeue takes it.
-	kept := items[:0]
-	orphans := 0
-	for _, it := range items {
-		if it.take < 0 {
-			if it.ended == never {
-				continue
-			}
-			orphans++
-		}
-		kept = append(kept, it)
-	}
-	items = kept
 
-	// Order: a before b for sure, b gone before anybody asked for a.
-	byCall := make([]int32, len(items)) // as they are, since ops are in the order of Call
-	byEnd := make([]int32, len(items))
-	for i := range items {
-		byCall[i], byEnd[i] = int32(i), int32(i)
-	}
-	slices.SortFunc(byEnd, func(a, b int32) int {
-		if d := items[a].ended - items[b].ended; d != 0 {
-			return sign(d)
-		}
-		return int(a - b)
-	})
-	served := orphans > 0 && len(takers) > 0
+	// Order: a before b for sure, b gone before anybody asked for a. Items are in the order of their calls.
 	latest, next := int32(-1), 0
-	for _, b := range byCall {
-		for ; next < len(byEnd) && items[byEnd[next]].ended < items[b].called; next++ {
-			a := byEnd[next]
+	for b := range items {
+		for ; next < len(q.byEnd) && items[q.byEnd[next]].ended < items[b].called; next++ {
+			a := q.byEnd[next]
 			if (!served || items[a].take >= 0) && (latest < 0 || items[a].asked > items[latest].asked) {
 				latest = a
 			}
@@ -133,10 +54,120 @@ func checkFIFO(ops []Op, _ Budget) (Finding, bool) {
 			return f, true
 		}
 	}
-	if len(empties) == 0 {
-		return Finding{Verdict: history.Pass}, true
+	return checkEmpty(ops, q, debts)
+}
+
+// checkBag judges a queue that gives its values in any order, where the enqueued values are unique: nothing comes out
+// twice, or before it was enqueued, and whoever found it empty had a moment for that. For values by themselves those
+// conditions are enough (Emmi and Enea, "Sound, Complete, and Tractable Linearizability Monitoring for Concurrent
+// Collections", POPL 2018): let each value be in the queue from the end of its enqueue to the call of its dequeue, or
+// for an instant that both share; then it is there at no moment at which it need not be. Unknown dequeues are served
+// as for a queue that keeps an order, but that nothing has to make way for anything.
+//
+// It declines what checkFIFO declines.
+func checkBag(ops []Op, _ Budget) (Finding, bool) {
+	q, f, ok := gather(ops)
+	if !ok || f.Verdict != history.Pass {
+		return f, ok
 	}
-	return checkEmpty(ops, items, byEnd, empties, debts, takers, served)
+	return checkEmpty(ops, q, nil)
+}
+
+// A queued is the history of a queue whose enqueued values are unique.
+type queued struct {
+	items   []item  // in the order of their calls; without those that perhaps never were in it
+	byEnd   []int32 // items, by when they were enqueued for sure
+	orphans int     // how many of them nobody is known to have taken
+	empties []int   // dequeues that found it empty
+	takers  []int   // unknown dequeues
+	served  bool    // unknown dequeues may have taken orphans
+}
+
+// gather reads the history of a queue. It fails where a value came out of nowhere, before it was enqueued, or twice.
+// It declines values enqueued twice and dequeues that returned without a known answer.
+func gather(ops []Op) (q queued, f Finding, ok bool) {
+	puts := 0
+	for i := range ops {
+		if _, ok := ops[i].In.(Enqueue); ok {
+			puts++
+		}
+	}
+	number := newNames(puts)
+	q.items = make([]item, 0, puts)
+	for i := range ops {
+		o := &ops[i]
+		switch in := o.In.(type) {
+		case Enqueue:
+			if _, fresh := number.put(in.Value); !fresh {
+				return q, Finding{}, false
+			}
+			it := item{put: i, take: -1, called: o.Call, ended: never, asked: never, gone: never}
+			if o.Outcome != history.Unknown {
+				it.ended = end(o)
+			}
+			q.items = append(q.items, it)
+		case Dequeue:
+			if o.Outcome == history.Unknown {
+				q.takers = append(q.takers, i)
+				continue
+			}
+			switch o.Out.(type) {
+			case string:
+			case Empty:
+				q.empties = append(q.empties, i)
+			default:
+				return q, Finding{}, false
+			}
+		default:
+			return q, Finding{}, false
+		}
+	}
+	for i := range ops {
+		v, ok := ops[i].Out.(string)
+		if !ok || ops[i].Outcome == history.Unknown {
+			continue
+		}
+		if _, ok := ops[i].In.(Dequeue); !ok {
+			continue
+		}
+		n, ok := number.get(v)
+		if !ok {
+			return q, bad([]int{i}, "dequeue %s (%s) cannot happen: nobody enqueued %s", v, who(&ops[i]), v), true
+		}
+		it := &q.items[n]
+		if it.take >= 0 {
+			return q, bad([]int{it.take, i, it.put}, "%s was dequeued twice (%s; %s), enqueued once", v, who(&ops[it.take]), who(&ops[i])), true
+		}
+		it.take, it.asked, it.gone = i, ops[i].Call, end(&ops[i])
+		if it.gone < it.called {
+			return q, bad([]int{i, it.put}, "dequeue %s (%s) cannot happen: %s was not enqueued before %s, by %s",
+				v, who(&ops[i]), v, clock(it.called), client(&ops[it.put])), true
+		}
+	}
+	// What stays in the queue for ever, if no unknown dequeue takes it.
+	kept := q.items[:0]
+	for _, it := range q.items {
+		if it.take < 0 {
+			if it.ended == never {
+				continue
+			}
+			q.orphans++
+		}
+		kept = append(kept, it)
+	}
+	q.items = kept
+	q.byEnd = make([]int32, len(kept))
+	for i := range q.byEnd {
+		q.byEnd[i] = int32(i)
+	}
+	slices.SortFunc(q.byEnd, func(a, b int32) int {
+		if d := kept[a].ended - kept[b].ended; d != 0 {
+			return sign(d)
+		}
+		return int(a - b)
+	})
+	q.served = q.orphans > 0 && len(q.takers) > 0
+	return q, Finding{Verdict: history.Pass}, true
 }
 
 // disordered tells that b, enqueued after a, was dequeued before it.

@@ -111,7 +111,7 @@ func From(o *history.Op, in, out any) Op {
 // machine, Context and Race are not: with either, a history may get another verdict, or other operations, next time.
 type Budget struct {
 	Steps  int // operations tried; 0 is 20 million
-	States int // search states kept in memory, at some 40 bytes each; 0 is 2 million
+	States int // search states kept in memory, at some 40 bytes each, and one more for each 256 bytes of a long one; 0 is 2 million
 
 	// Context, if there is one, ends searches with Undetermined and its cause: a limit of time or memory.
 	Context context.Context

@@ -97,7 +97,7 @@ func TestModelsAgreeWithPorcupine(t *testing.T) {
 		agree(t, subject[string]{UnorderedQueue(), queueObject(true, enqueue, dequeue, anywhere)})
 	})
 	t.Run("stack", func(t *testing.T) { agree(t, subject[string]{Stack(), queueObject(true, push, pop, back)}) })
-	for _, kind := range []string{"members", "contains", "mixed"} {
+	for _, kind := range []string{"members", "contains", "membership", "mixed"} {
 		t.Run("set, "+kind, func(t *testing.T) { agree(t, subject[string]{Set(), setObject(kind)}) })
 	}
 	t.Run("append-log", func(t *testing.T) { agree(t, subject[string]{AppendLog(), logObject}) })
@@ -118,13 +118,13 @@ func setObject(kind string) func(r *rand.Rand) func(bool) (any, any) {
 			v := fmt.Sprint(r.IntN(4))
 			k := r.IntN(4)
 			switch {
-			case k == 0 && kind == "mixed":
+			case k == 0 && (kind == "mixed" || kind == "membership"):
 				if done {
 					delete(in, v)
 				}
 				return Remove{"", v}, nil
 			case k <= 1:
-				if kind != "mixed" {
+				if kind == "members" || kind == "contains" {
 					next++
 					v = fmt.Sprint(next)
 				}
@@ -132,7 +132,7 @@ func setObject(kind string) func(r *rand.Rand) func(bool) (any, any) {
 					in[v] = true
 				}
 				return Add{"", v}, nil
-			case kind == "contains", k == 2 && kind == "mixed":
+			case kind == "contains", kind == "membership", k == 2 && kind == "mixed":
 				return Contains{"", v}, in[v]
 			}
 			all := []string{}

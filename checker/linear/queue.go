@@ -70,6 +70,8 @@ func taken(s, value, rest string, some bool, out any, where string) (string, err
 var errEmpty = fmt.Errorf("there is nothing in it")
 
 // UnorderedQueue is a queue that may give its values in any order.
+//
+// Where the enqueued values are unique it is judged in O(n log n).
 func UnorderedQueue() Model[string] {
 	return Model[string]{
 		Name: "unordered-queue",
@@ -109,6 +111,7 @@ func UnorderedQueue() Model[string] {
 		Say:   saySimple,
 		Show:  showValues,
 		Binds: queueBinds,
+		Exact: []Exact{{"bag", checkBag}},
 	}
 }
 

@@ -61,6 +61,7 @@ type searcher[S comparable] struct {
 	pure   []bool  // by class: never changes anything
 	states []S
 	number map[S]int32
+	bulk   int       // how many states more those that are long strings count for
 	rows   [][]int32 // transitions already known, by state and class
 	room   int       // how many more of them may be kept
 	many   [][]int32 // successors of branching transitions
@@ -95,6 +96,9 @@ type frame struct {
 type choice struct{ op, state int32 }
 
 const left = -1
+
+// stateBytes is how long a state may be to count for one.
+const stateBytes = 256
 
 // search decides one object. ops holds no failed operation and is in the order of Call.
 func (m *Model[S]) search(ops []Op, b Budget) found[S] {
@@ -203,6 +207,9 @@ func (s *searcher[S]) intern(state S) int32 {
 	if !ok {
 		n = int32(len(s.states))
 		s.number[state] = n
+		if text, ok := any(state).(string); ok {
+			s.bulk += len(text) / stateBytes
+		}
 		s.states = append(s.states, state)
 		s.rows = append(s.rows, nil)
 	}
@@ -477,7 +484,7 @@ func (s *searcher[S]) run(b Budget) (history.Verdict, string) {
 		if s.steps > b.Steps {
 			return history.Undetermined, spent("operations tried", b.Steps, s.stage, len(s.returns))
 		}
-		if s.seen.n+len(s.states) > b.States {
+		if s.seen.n+len(s.states)+s.bulk > b.States {
 			return history.Undetermined, spent("search states", b.States, s.stage, len(s.returns))
 		}
 		for {

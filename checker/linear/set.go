@@ -22,7 +22,8 @@ type Members struct{ Key string }
 
 // Set is a set for each key, empty at first.
 //
-// A set that only grows, with each value added once, is judged in a time that is linear in what was read.
+// A set that only grows, with each value added once, is judged in a time that is linear in what was read; one that is
+// only asked about single values, value by value.
 func Set() Model[string] {
 	return Model[string]{
 		Name: "set",
@@ -101,7 +102,7 @@ func Set() Model[string] {
 			}
 			return gives, needs
 		},
-		Exact: []Exact{{"set order", checkSet}},
+		Exact: []Exact{{"set order", checkSet}, {"membership", checkMembership}},
 	}
 }
 
@@ -109,15 +110,16 @@ func showSet(s string) string {
 	return "[" + strings.NewReplacer("\x00", "", "\x01", " ").Replace(s) + "]"
 }
 
-// checkSet judges a set that only grows. Its reads must be a chain by inclusion; between a read and the next larger
+// checkSet judges a set that only grows, and is read as a whole. Its reads must be a chain by inclusion; between a read and the next larger
 // one lie exactly the additions of what the second has more, and after the last those that nobody read. That is the
 // only order of operations up to exchanges that change no answer, so the history is linearizable if and only if real
 // time agrees with it. An unknown addition that a read saw has no end; one that nobody saw is left out.
 //
-// It declines if a value is removed or added twice, or if Contains is mixed with Members.
+// (Kingsbury and Alvaro, VLDB 2020, find transactions' orders in the same way: reads of grow-only sets are a chain.)
+//
+// It declines if a value is removed or added twice, or asked for by itself.
 func checkSet(ops []Op, _ Budget) (Finding, bool) {
 	adds := map[string]int{}
-	single := false
 	var reads []int
 	for i := range ops {
 		switch in := ops[i].In.(type) {
@@ -126,8 +128,6 @@ func checkSet(ops []Op, _ Budget) (Finding, bool) {
 				return Finding{}, false
 			}
 			adds[in.Value] = i
-		case Contains:
-			single = true
 		case Members:
 			if _, ok := ops[i].known().([]string); ok {
 				reads = append(reads, i)
@@ -136,13 +136,6 @@ func checkSet(ops []Op, _ Budget) (Finding, bool) {
 			return Finding{}, false
 		}
 	}
-	if single {
-		if len(reads) > 0 {
-			return Finding{}, false
-		}
-		return checkMembership(ops, adds), true
-	}
-
 	list := func(i int) []string { return ops[i].Out.([]string) }
 	slices.SortStableFunc(reads, func(a, b int) int { return len(list(a)) - len(list(b)) })
 	var o order
@@ -197,44 +190,49 @@ func checkSet(ops []Op, _ Budget) (Finding, bool) {
 	}), true
 }
 
-// checkMembership judges each value by itself (locality): not in it, then its addition, then in it.
-func checkMembership(ops []Op, adds map[string]int) Finding {
-	orders := map[string]*order{}
+// checkMembership judges a set that nobody reads as a whole. Such a set is one object for each value, in it or not, and
+// linearizability is local (Herlihy and Wing 1990, theorem 1): so each value is judged by itself, by a search that has
+// two states of the object. It declines if the set was read as a whole.
+func checkMembership(ops []Op, b Budget) (Finding, bool) {
+	parts := map[string][]int{}
 	var values []string
 	for i := range ops {
-		c, ok := ops[i].In.(Contains)
-		is, known := ops[i].known().(bool)
-		if !ok || !known {
+		var v string
+		switch in := ops[i].In.(type) {
+		case Add:
+			v = in.Value
+		case Remove:
+			v = in.Value
+		case Contains:
+			v = in.Value
+		case Members:
+			if ops[i].known() != nil {
+				return Finding{}, false
+			}
 			continue
-		}
-		o := orders[c.Value]
-		if o == nil {
-			o = &order{}
-			orders[c.Value] = o
-			values = append(values, c.Value)
-			if a, ok := adds[c.Value]; ok && ops[a].Outcome != history.Unknown {
-				o.put(a, 1)
-			}
-		}
-		switch a, added := adds[c.Value]; {
-		case !is:
-			o.put(i, 0)
-		case !added:
-			return bad([]int{i}, "%s (%s) cannot happen: nobody added it", saySimple(c, is), who(&ops[i]))
 		default:
-			o.put(i, 2)
-			if ops[a].Outcome == history.Unknown {
-				o.put(a, 1)
-			}
+			return Finding{}, false
 		}
+		if parts[v] == nil {
+			values = append(values, v)
+		}
+		parts[v] = append(parts[v], i)
 	}
+	m := Set()
+	all := Finding{Verdict: history.Pass}
 	for _, v := range values {
-		if f := orders[v].judge(ops, func(early, late int) string {
-			return fmt.Sprintf("%s (%s) was over before %s (%s) began, and has to come after it",
-				saySimple(ops[late].In, ops[late].Out), who(&ops[late]), saySimple(ops[early].In, ops[early].Out), who(&ops[early]))
-		}); f.Verdict != history.Pass {
-			return f
+		part := make([]Op, len(parts[v]))
+		for i, x := range parts[v] {
+			part[i] = ops[x]
+		}
+		f := m.search(part, b)
+		all.Steps += f.Steps
+		switch {
+		case f.Verdict == history.Fail:
+			return Finding{Verdict: history.Fail, Ops: parts[v], Steps: all.Steps}, true
+		case f.Verdict == history.Undetermined && all.Verdict == history.Pass:
+			all.Verdict, all.Reason = f.Verdict, "of "+v+": "+f.Reason
 		}
 	}
-	return Finding{Verdict: history.Pass}
+	return all, true
 }

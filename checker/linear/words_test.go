@@ -74,7 +74,7 @@ func TestEachModelHasALeastFailureAndANearMiss(t *testing.T) {
 	})
 	say(t, UnorderedQueue(), []one{
 		{"any order", []Op{at(0, "1", 0, 10, put("a"), nil), at(1, "1", 11, 12, put("b"), nil), at(2, "2", 13, 14, take, "b"), at(3, "2", 15, 16, take, "a")}, "", nil},
-		{"twice", []Op{at(0, "1", 0, 10, put("a"), nil), at(1, "2", 13, 14, take, "a"), at(2, "2", 15, 16, take, "a")}, "a is not in it", []int{0, 1, 2}},
+		{"twice", []Op{at(0, "1", 0, 10, put("a"), nil), at(1, "2", 13, 14, take, "a"), at(2, "2", 15, 16, take, "a")}, "dequeued twice", []int{0, 1, 2}},
 	})
 	say(t, Stack(), []one{
 		{"first in first out", []Op{at(0, "1", 0, 10, Push{"", "a"}, nil), at(1, "1", 11, 12, Push{"", "b"}, nil), at(2, "2", 13, 14, Pop{}, "a"), at(3, "2", 15, 16, Pop{}, "b")}, "b is on top", []int{0, 1, 2, 3}},
