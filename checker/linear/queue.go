@@ -116,6 +116,8 @@ func UnorderedQueue() Model[string] {
 }
 
 // Stack is a last-in first-out stack for each key.
+//
+// Where the pushed values are unique it is judged in a time that grows with the operations and the stack's height.
 func Stack() Model[string] {
 	return Model[string]{
 		Name: "stack",
@@ -141,6 +143,7 @@ func Stack() Model[string] {
 		Say:   saySimple,
 		Show:  showValues,
 		Binds: queueBinds,
+		Exact: []Exact{{"stack", checkStack}},
 	}
 }
 
