@@ -94,6 +94,13 @@ var fixtures = []struct {
 	{"writes-follow-reads-violation", "writes-follow-reads", true, "a 0 9 x+1\nb 0 1 x:1\nb 1 2 y+1\nc 0 9 x: y:1", "a 0 9 x+1\nb 0 1 x:1\nb 1 2 y+1\nc 0 9 x:1 y:1"},
 	{"per-key-linearizable-violation", "per-key-linearizable", true, "a 0 1 x+1\nb 2 3 x:", "c 0 9 x:\na 0 9 x: y:1\nb 1 2 x+1\nb 3 4 y+1"},
 	{"per-key-sequential-violation", "per-key-sequential", true, "a 0 1 x+1\na 1 2 x:", "a 0 1 x+1\nb 2 3 x:"},
+	{"receding-read", "monotonic-atomic-view", true, "a 0 9 x+1 y+1\nb 0 9 x+2 x:1,2 y:", "a 0 9 x+1 y+1\nb 0 9 y: x+2 x:1,2"},
+	{"fractured-read", "read-atomic", true, "a 0 9 x+1 y+1\nb 0 9 y: x+2 x:1,2", "a 0 9 x+1\nb 0 9 y: x+2 x:1,2\nc 0 9 y+1"},
+	{"G1b", "read-committed", true, "a 0 9 x+1 x+3\nb 0 9 x+2 x:1,2\nc 0 9 x:1,2,3", "a 0 9 x+1 x+3\nb 0 9 x+2 x:1,3,2"},
+	{"monotonic-reads-violation", "monotonic-reads", true, "a 0 1 x+1\na 1 2 x:1\na 2 3 x:", "a 0 1 x+1\na 1 2 x:\na 2 3 x:1"},
+	{"per-key-linearizable-violation", "per-key-linearizable", true, "a 0 1 x+1\nb 2 3 x+2 x:2\nc 4 5 x:2,1", "a 0 9 x+1\nb 2 3 x+2 x:2\nc 4 5 x:2,1"},
+	{"incompatible-order", "per-key-sequential", true, "a 0 9 x+1 x:2,1\nb 0 9 x+2 x:1,2", "a 0 9 x+1 x:2,1\nb 0 9 x+2 x:2"},
+	{"per-key-sequential-violation", "per-key-sequential", true, "a 0 9 x+1 x+2\nb 0 9 x+3\nc 0 9 x:1,3,2", "a 0 9 x+1 x+2\nb 0 9 x+3\nc 0 9 x:3,1,2"},
 
 	{"G1a", "read-committed", false, "a 0 1! x=1\nb 2 3 x:1", "a 0 1? x=1\nb 2 3 x:1"},
 	{"G1b", "read-committed", false, "a 0 1 x=1 x=2\nb 2 3 x:1", "a 0 1 x=1 x=2\nb 2 3 x:2"},
@@ -109,6 +116,9 @@ var fixtures = []struct {
 	{"G2-item-realtime", "strict-serializable", false, "a 0 1 x=1\nb 2 3 x=2\nc 4 5 x:1", "a 0 1 x=1\nb 1 3 x=2\nc 4 5 x:1"},
 	{"fractured-read", "read-atomic", false, "a 0 9 x=1 y=1\nb 0 9 y:- x:1", "a 0 9 x=1 y=1\nb 0 9 y:1 x:1"},
 	{"causal-violation", "causal", false, "a 0 9 x=1\nb 0 9 x:1 y=1\nc 0 9 y:1\nc 9 10 x:-", "a 0 9 x=1\nb 0 9 x:1 y=1\nc 0 9 y:1\nc 9 10 x:1"},
+	{"monotonic-reads-violation", "monotonic-reads", false, "a 0 1 x=1\na 1 2 x:1\na 2 3 x:-", "a 0 1 x=1\na 1 2 x:-\na 2 3 x:1"},
+	{"writes-follow-reads-violation", "writes-follow-reads", false, "a 0 1 x=1\na 1 2 x:1\na 2 3 y=1\nb 0 9 y:1 x:-", "a 0 1 x=1\na 2 3 y=1\nb 0 9 y:1 x:-"},
+	{"pram-violation", "pram", false, "a 0 1 x=1\nb 0 1 x=2\na 2 3 x:2\nc 0 1 x:2\nc 2 3 x:1", "a 0 1 x=1\nb 0 1 x=2\na 2 3 x:2\nc 0 1 x:1\nc 2 3 x:2"},
 	{"per-key-linearizable-violation", "per-key-linearizable", false, "a 0 1 x=1\nb 2 3 x=2\nc 4 5 x:1", "a 0 1 x=1\nb 2 3 x=2\nc 4 5 x:2"},
 }
 
@@ -130,6 +140,13 @@ func TestEachAnomalyHasASmallestHistoryThatShowsItAndANearMiss(t *testing.T) {
 				t.Errorf("found in\n%s\n%v: %s %v", x.near, n.Verdict, n.Reason, n.Counts)
 			}
 		})
+	}
+}
+
+func TestWhoReadsARegisterAndWritesItNeedNotHaveWrittenTheNextVersion(t *testing.T) {
+	txns := parse(t, "a 0 9 x:2 x=1\nb 0 9 x:1 x=2", false)
+	if r := Check(txns, Options{Models: []string{"read-uncommitted"}}); r.Verdict != history.Pass || r.Counts["G0"] > 0 || r.Counts["G1c"] == 0 {
+		t.Errorf("%v %s", r.Verdict, r.Reason)
 	}
 }
 

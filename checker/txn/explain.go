@@ -113,7 +113,7 @@ func (l *lists) whyWR(u, v int32) reason {
 		if op.Kind != Read || !l.known(v, op) {
 			continue
 		}
-		w := l.lastRead(f, op)
+		w := l.lastRead(v, f, op)
 		if w < 0 || l.writer[w] != u {
 			continue
 		}
@@ -127,12 +127,16 @@ func (l *lists) whyWR(u, v int32) reason {
 }
 
 // lastRead returns the write that a read depends on, -1 if there is none: see read and stray.
-func (l *lists) lastRead(f int32, op *Op) int32 {
+func (l *lists) lastRead(t, f int32, op *Op) int32 {
 	k := l.key[f]
 	if l.longest[k] >= 0 && !isPrefix(op.List, l.op(l.longest[k], l.owner[k]).List) {
 		return l.vs.find(k, op.List[len(op.List)-1])
 	}
-	if n := l.places(k, len(op.List)); n > 0 && !l.ownBefore(f) {
+	n := l.places(k, len(op.List))
+	if l.ownBefore(f) {
+		n = l.before(t, f)
+	}
+	if n > 0 {
 		return l.versions(k)[n-1]
 	}
 	return -1

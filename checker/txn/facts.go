@@ -79,14 +79,21 @@ func (l *lists) facts(searches []*search) *facts {
 		}
 		for f := l.start[t]; f < l.start[t+1]; f++ {
 			op := l.op(f, t)
-			if op.Kind != Read || !l.known(t, op) || l.ownBefore(f) {
+			if op.Kind != Read || !l.known(t, op) {
 				continue
 			}
 			k := l.key[f]
 			from := initial
-			if l.longest[k] >= 0 && !isPrefix(op.List, l.op(l.longest[k], l.owner[k]).List) {
+			n := l.places(k, len(op.List))
+			if l.ownBefore(f) {
+				n = l.before(t, f)
+			}
+			switch {
+			case l.longest[k] >= 0 && !isPrefix(op.List, l.op(l.longest[k], l.owner[k]).List):
 				from = silent
-			} else if n := l.places(k, len(op.List)); n > 0 {
+			case n < 0:
+				continue
+			case n > 0:
 				from = l.versions(k)[n-1]
 			}
 			x.readKey = append(x.readKey, k)

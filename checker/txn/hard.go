@@ -62,8 +62,12 @@ func (r *registers) judge(searches []*search) {
 			}
 		}
 	}
-	if !f.inner && !proven["strict-serializable"] {
-		r.eachKey()
+	if !proven["strict-serializable"] {
+		f.eachKey(r.compiled, nil, func(txns []Txn, one *findings) {
+			k := newRegisters(txns, one.opts)
+			k.found = one
+			k.find()
+		})
 	}
 }
 
@@ -276,57 +280,4 @@ func (f *findings) openLists(l *lists) {
 			}
 		}
 	}
-}
-
-// eachKey judges each key alone, for per-key linearizability and sequential consistency.
-func (r *registers) eachKey() {
-	byKey := make([][]Txn, len(r.keys.name))
-	for t := range r.txns {
-		for f := r.start[t]; f < r.start[t+1]; f++ {
-			k := r.key[f]
-			list := byKey[k]
-			if n := len(list); n == 0 || list[n-1].Index != t {
-				one := r.txns[t]
-				one.Index, one.Ops = t, nil
-				list = append(list, one)
-			}
-			last := &list[len(list)-1]
-			last.Ops = append(last.Ops, *r.op(f, int32(t)))
-			byKey[k] = list
-		}
-	}
-	for _, txns := range byKey {
-		one := newRegisters(txns, Options{Steps: max(100_000, r.found.opts.Steps/len(byKey)), Examples: 1})
-		one.found.inner = true
-		rep := one.report()
-		for _, pair := range [...][2]string{{"strict-serializable", "per-key-linearizable"}, {"strong-session-serializable", "per-key-sequential"}} {
-			model, m := pair[0], pair[1]
-			switch {
-			case slices.Contains(rep.Not, model):
-				r.found.add(m+"-violation", func() Anomaly { return r.lift(rep) })
-			case slices.Contains(rep.Open, model):
-				r.found.leave(m, fmt.Sprintf("%s: the search was given up for key %s", m, txns[0].Ops[0].Key))
-			}
-		}
-	}
-}
-
-// lift turns the worst anomaly of one key's history, whose transactions are numbered by position, into one of the whole.
-func (r *registers) lift(rep Report) Anomaly {
-	names := make([]string, 0, len(rep.Anomalies))
-	for name := range rep.Anomalies {
-		names = append(names, name)
-	}
-	slices.SortFunc(names, func(a, b string) int {
-		if d := severity(a) - severity(b); d != 0 {
-			return d
-		}
-		return strings.Compare(a, b)
-	})
-	worst := rep.Anomalies[names[len(names)-1]][0]
-	var txns []int32
-	for _, t := range worst.Ops {
-		txns = append(txns, int32(t))
-	}
-	return r.anomaly(fmt.Sprintf("%s, of one key alone", names[len(names)-1]), txns...)
 }

@@ -3,6 +3,7 @@ package txn
 import (
 	"slices"
 	"strings"
+	"sync"
 )
 
 // A model is a consistency model: the models it implies and the anomalies that it forbids beyond those that they do.
@@ -43,8 +44,9 @@ var models = []model{
 	{"read-committed", []string{"read-uncommitted"}, []string{"G1"}},
 	{"read-uncommitted", nil, []string{"G0", "duplicate-elements", "cyclic-versions", "garbage-read", "atomicity"}},
 	{"per-key-linearizable", []string{"per-key-sequential"}, []string{"per-key-linearizable-violation"}},
-	{"per-key-sequential", nil, []string{"per-key-sequential-violation"}},
-	{"pram", []string{"monotonic-reads", "monotonic-writes", "read-your-writes"}, nil},
+	// All but the first are of one key.
+	{"per-key-sequential", nil, []string{"per-key-sequential-violation", "internal", "future-read", "G1a", "G1b", "lost-update", "duplicate-elements", "cyclic-versions", "garbage-read", "atomicity"}},
+	{"pram", []string{"monotonic-reads", "monotonic-writes", "read-your-writes"}, []string{"pram-violation"}},
 	{"writes-follow-reads", nil, []string{"writes-follow-reads-violation"}},
 	{"monotonic-reads", nil, []string{"monotonic-reads-violation"}},
 	{"monotonic-writes", nil, []string{"monotonic-writes-violation"}},
@@ -179,17 +181,20 @@ func implying(names []string) map[string]bool {
 	return wanted
 }
 
-// below returns the models that a model implies, itself included.
-func below(name string) map[string]bool {
-	return spread([]string{name}, func(n string) []string {
-		for _, m := range models {
-			if m.name == n {
-				return m.implies
-			}
-		}
-		return nil
-	})
-}
+// below returns the models that a model implies, itself included. Nobody may change them.
+func below(name string) map[string]bool { return implications()[name] }
+
+var implications = sync.OnceValue(func() map[string]map[string]bool {
+	implies := map[string][]string{}
+	for _, m := range models {
+		implies[m.name] = m.implies
+	}
+	all := map[string]map[string]bool{}
+	for _, m := range models {
+		all[m.name] = spread([]string{m.name}, func(n string) []string { return implies[n] })
+	}
+	return all
+})
 
 // brokenBy returns the models that some anomalies rule out, in the order of models.
 func brokenBy(anomalies []string) []string {

@@ -47,6 +47,18 @@ func (r *registers) report() Report {
 		}
 		return f.ambiguous(c, "written")
 	}
+	r.find()
+	rep := f.sum(c)
+	if len(r.readKey) == 0 && rep.Verdict == history.Pass {
+		rep.Verdict, rep.Reason = history.Undetermined, "no committed transaction read anything: there is nothing to judge"
+		rep.Holds = nil
+	}
+	return rep
+}
+
+// find finds all anomalies, unless one version was written twice.
+func (r *registers) find() {
+	f, c := r.found, r.compiled
 	r.make()
 	r.commit()
 	r.readAll()
@@ -57,16 +69,9 @@ func (r *registers) report() Report {
 	early := r.readers.graph(r.versions(), 0)
 	r.graph = r.edges.graph(r.edges.missed(len(r.txns), &early, &r.late), len(r.txns))
 	searches := f.cycles(c, &r.graph, r.why)
-	if len(r.readKey) == 0 {
-		rep := f.sum(c)
-		if rep.Verdict == history.Pass {
-			rep.Verdict, rep.Reason = history.Undetermined, "no committed transaction read anything: there is nothing to judge"
-			rep.Holds = nil
-		}
-		return rep
+	if len(r.readKey) > 0 {
+		r.judge(searches)
 	}
-	r.judge(searches)
-	return f.sum(c)
 }
 
 // make makes room for all that the operations can tell, since most of them will.
@@ -249,8 +254,11 @@ func (r *registers) relate() {
 			if w < 0 {
 				return
 			}
-			if from >= 0 {
-				r.order(from, w, "")
+			if from >= 0 { // the wr edge orders them already, unless the model allows to read what comes later
+				r.later.add(from, r.writer[w], rw)
+				if r.found.opts.WFRKeys && r.writer[from] != r.writer[w] {
+					r.edges.add(r.writer[from], r.writer[w], ww)
+				}
 			}
 			if first := updated[n]; first > 0 {
 				r.found.add("lost-update", func() Anomaly {

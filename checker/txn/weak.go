@@ -23,15 +23,21 @@ func (f *findings) weak(x *facts) {
 		f.demanding(x, "causal-violation", x.wrBase(true), demands)
 	}
 	if f.breaks("causal") || slices.Contains(f.open, "causal") {
-		f.demanding(x, "read-your-writes-violation", nil, x.ownWrites())
-		f.demanding(x, "monotonic-reads-violation", nil, x.monotonicReads())
-		f.demanding(x, "monotonic-writes-violation", nil, x.monotonicWrites())
+		own, reads, writes := x.ownWrites(), x.monotonicReads(), x.monotonicWrites()
+		f.demanding(x, "read-your-writes-violation", nil, own)
+		f.demanding(x, "monotonic-reads-violation", nil, reads)
+		f.demanding(x, "monotonic-writes-violation", nil, writes)
+		if !f.breaks("pram") { // each can stand without the others, by another order of versions
+			f.demanding(x, "pram-violation", nil, slices.Concat(own, reads, writes))
+		}
 		f.demanding(x, "writes-follow-reads-violation", nil, x.writesFollowReads())
 	}
 }
 
 // breaks says that what was found rules out a model.
-func (f *findings) breaks(model string) bool { return slices.Contains(brokenBy(f.names()), model) }
+func (f *findings) breaks(model string) bool {
+	return len(f.counts) > 0 && slices.Contains(brokenBy(f.names()), model)
+}
 
 // leave notes that a model could not be judged.
 func (f *findings) leave(model, why string) {
@@ -354,7 +360,7 @@ func (x *facts) sights(place []int32) sights {
 			continue
 		}
 		x.reads(t, func(_, _, from int32) {
-			if from < 0 || x.run[x.writer[from]] == r {
+			if from < 0 {
 				return
 			}
 			s := x.writer[from]
@@ -417,7 +423,7 @@ func (x *facts) monotonicWrites() []demand {
 			continue
 		}
 		x.reads(t, func(_, _, seen int32) {
-			if seen < 0 || x.writer[seen] == t {
+			if seen < 0 || x.writer[seen] == t || !x.in[x.writer[seen]] {
 				return
 			}
 			s := x.writer[seen]
@@ -453,13 +459,13 @@ func (x *facts) writesFollowReads() []demand {
 			})
 		}
 		x.reads(t, func(_, _, seen int32) {
-			if seen < 0 || x.writer[seen] == t {
+			if seen < 0 || x.writer[seen] == t || !x.in[x.writer[seen]] {
 				return
 			}
 			by := x.writer[seen]
 			x.reads(t, func(_, k, from int32) {
 				x.upTo(known, x.run[by], k, place[by], func(s sight) {
-					if s.write != from && x.writer[s.write] != t && (from < 0 || x.writer[from] != x.writer[s.write]) {
+					if s.write != from && x.writer[s.write] != t && x.writer[s.write] != by && (from < 0 || x.writer[from] != x.writer[s.write]) {
 						demands = append(demands, demand{first: s.write, then: from, reader: t, path: []int32{s.u, by}})
 					}
 				})
