@@ -57,7 +57,7 @@ func (r *registers) judge(searches []*search) {
 			f.add(g.anomaly, func() Anomaly { return p.noOrder(g, core) })
 		default:
 			for _, m := range append([]string{g.model}, g.also...) {
-				f.leave(m, fmt.Sprintf("%s: registers are written without being read first, and the search for an order of their versions was given up after %d steps or %d transactions",
+				f.leave(m, g.anomaly, fmt.Sprintf("%s: registers are written without being read first, and the search for an order of their versions was given up after %d steps or %d transactions",
 					m, f.opts.Steps, mostStates/2))
 			}
 		}
@@ -113,16 +113,16 @@ func (p *puzzle) noOrder(g goal, core []int32) Anomaly {
 		for f := p.start[t]; f < p.start[t+1]; f++ {
 			switch op := p.op(f, t); {
 			case op.Kind == Write:
-				ops = append(ops, fmt.Sprintf("wrote %s=%d", op.Key, op.Value))
+				ops = append(ops, fmt.Sprintf("wrote %s=%s", op.Key, p.say(op.Value)))
 			case op.Kind == Append:
-				ops = append(ops, fmt.Sprintf("appended %d to %s", op.Value, op.Key))
+				ops = append(ops, fmt.Sprintf("appended %s to %s", p.say(op.Value), op.Key))
 			case op.Unread || p.txns[t].Outcome != history.OK:
 			case op.Nil:
 				ops = append(ops, fmt.Sprintf("read %s=nothing", op.Key))
 			case op.List != nil || op.Value == 0:
-				ops = append(ops, fmt.Sprintf("read %s=%s", op.Key, numbers(op.List)))
+				ops = append(ops, fmt.Sprintf("read %s=%s", op.Key, p.list(op.List)))
 			default:
-				ops = append(ops, fmt.Sprintf("read %s=%d", op.Key, op.Value))
+				ops = append(ops, fmt.Sprintf("read %s=%s", op.Key, p.say(op.Value)))
 			}
 		}
 		when := ""
@@ -275,7 +275,7 @@ func (f *findings) openLists(l *lists) {
 				f.add(g.anomaly, func() Anomaly { return p.noOrder(g, core) })
 			case unsure:
 				for _, m := range append([]string{g.model}, g.also...) {
-					f.leave(m, fmt.Sprintf("%s: %d transactions depend on each other through appends that no read shows, too many to try their orders", m, len(members)))
+					f.leave(m, g.anomaly, fmt.Sprintf("%s: %d transactions depend on each other through appends that no read shows, too many to try their orders", m, len(members)))
 				}
 			}
 		}

@@ -77,7 +77,7 @@ func (l *lists) onCycles(searches []*search) []bool {
 
 // newLists recovers the versions and the dependencies. A report is returned instead if they cannot be.
 func newLists(txns []Txn, f *findings) (*lists, *Report) {
-	c := compile(txns)
+	c := compile(txns, f.opts.Word)
 	l := &lists{compiled: c, found: f}
 	if len(c.again) > 0 {
 		for t := range int32(len(txns)) {

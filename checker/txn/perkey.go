@@ -19,7 +19,7 @@ func (f *findings) eachKey(c *compiled, only []bool, check func(txns []Txn, one 
 		if len(txns) == 0 {
 			continue
 		}
-		one := newFindings(Options{Steps: steps, Examples: 1})
+		one := newFindings(Options{Steps: steps, Examples: 1, Word: f.opts.Word})
 		one.inner = true
 		check(txns, one)
 		for _, pair := range [...][2]string{{"strict-serializable", "per-key-linearizable"}, {"strong-session-serializable", "per-key-sequential"}} {
@@ -28,7 +28,7 @@ func (f *findings) eachKey(c *compiled, only []bool, check func(txns []Txn, one 
 			case one.breaks(model):
 				f.add(m+"-violation", func() Anomaly { return one.ofOneKey(model, c.keys.name[k]) })
 			case slices.ContainsFunc(one.open, func(o string) bool { return below(model)[o] }):
-				f.leave(m, fmt.Sprintf("%s: the search was given up for key %s", m, c.keys.name[k]))
+				f.leave(m, m+"-violation", fmt.Sprintf("%s: the search was given up for key %s", m, c.keys.name[k]))
 			}
 		}
 	}

@@ -3,7 +3,6 @@ package txn
 import (
 	"fmt"
 	"slices"
-	"strconv"
 
 	"faultlab/checker/history"
 )
@@ -32,7 +31,7 @@ type version struct {
 func checkRegisters(txns []Txn, opts Options) Report { return newRegisters(txns, opts).report() }
 
 func newRegisters(txns []Txn, opts Options) *registers {
-	return &registers{facts: &facts{compiled: compile(txns)}, found: newFindings(opts), orphans: map[version]int32{}, because: map[[2]int32]string{}}
+	return &registers{facts: &facts{compiled: compile(txns, opts.Word)}, found: newFindings(opts), orphans: map[version]int32{}, because: map[[2]int32]string{}}
 }
 
 func (r *registers) report() Report {
@@ -221,7 +220,7 @@ func (r *registers) valueAt(t, f int32) string {
 	if op.Kind == Read && op.Nil {
 		return r.keyOf(f) + "=nothing"
 	}
-	return r.keyOf(f) + "=" + strconv.FormatInt(op.Value, 10)
+	return r.keyOf(f) + "=" + r.say(op.Value)
 }
 
 // relate draws what follows whatever the model: who read from whom; that what was there at first came before all
@@ -300,12 +299,12 @@ func (r *registers) versionName(n int32) string {
 	W, K := int32(len(r.writer)), int32(len(r.keys.name))
 	switch {
 	case n < W:
-		return r.keys.name[r.vs.key[n]] + "=" + strconv.FormatInt(r.vs.value[n], 10)
+		return r.keys.name[r.vs.key[n]] + "=" + r.value(n)
 	case n < W+K:
 		return r.keys.name[n-W] + "=nothing"
 	}
 	v := r.orphan[n-W-K]
-	return r.keys.name[v.key] + "=" + strconv.FormatInt(v.value, 10)
+	return r.keys.name[v.key] + "=" + r.say(v.value)
 }
 
 // why explains an edge of a register history.
