@@ -177,10 +177,10 @@ func (x *facts) holdsUp(demands []demand, base *edges) *contradiction {
 			trees[r] = tree
 			nodes += n - 1
 			for i := 2*n - 1; i > 1; i-- {
-				es.add(at(i), at(i/2), map[bool]edge{true: ww, false: relay}[i >= n])
+				es.add(at(i), at(i/2), into(i >= n))
 			}
 		}
-		r.cover(d.low, d.high, func(i int32) { es.add(at(i), node(d.then), map[bool]edge{true: ww, false: relay}[i >= n]) })
+		r.cover(d.low, d.high, func(i int32) { es.add(at(i), node(d.then), into(i >= n)) })
 	}
 	g := es.graph(int(nodes), real)
 	if _, ok := g.sorted(); ok {
@@ -199,7 +199,7 @@ func (x *facts) holdsUp(demands []demand, base *edges) *contradiction {
 		c := &contradiction{}
 		for i, h := range hops {
 			if h.edge == ww {
-				c.core = append(c.core, meant(demands, func(d demand) bool { return node(d.first) == h.from && node(d.then) == h.to }))
+				c.core = append(c.core, meant(demands, node, h))
 			}
 			if base == nil {
 				hops[i].from, hops[i].to = x.writer[h.from], x.writer[h.to]
@@ -211,10 +211,18 @@ func (x *facts) holdsUp(demands []demand, base *edges) *contradiction {
 	return nil // a cycle of base alone, which is no fault of the demands
 }
 
-// meant returns the first single demand that is one in question.
-func meant(demands []demand, is func(d demand) bool) (found demand) {
+// into is the type of an edge that leaves a write, or a helper that stands for many.
+func into(write bool) edge {
+	if write {
+		return ww
+	}
+	return relay
+}
+
+// meant returns the first single demand that a hop stands for.
+func meant(demands []demand, node func(w int32) int32, h hop) (found demand) {
 	for _, d := range demands {
-		if !d.each(func(d demand) bool { found = d; return !is(d) }) {
+		if node(d.then) == h.to && !d.each(func(d demand) bool { found = d; return node(d.first) != h.from }) {
 			return found
 		}
 	}
