@@ -92,7 +92,7 @@ func (l *lists) facts(searches []*search) *facts {
 				n = l.before(t, f)
 			}
 			switch {
-			case l.longest[k] >= 0 && !isPrefix(op.List, l.op(l.longest[k], l.owner[k]).List):
+			case l.isStray(f, op):
 				from = silent
 			case n < 0:
 				continue

@@ -46,8 +46,9 @@ func (l *lists) find() {
 	if f.breaks("prefix") || f.breaks("monotonic-atomic-view") || f.breaks("strong-session-snapshot-isolation") {
 		f.weak(l.facts(searches))
 	}
+	f.disagreed(l)
 	f.prefix(searches)
-	if f.breaks("strict-serializable") && !f.breaks("parallel-snapshot-isolation") {
+	if f.breaks("strict-serializable") && (!f.breaks("parallel-snapshot-isolation") || len(f.opts.Anomalies) > 0) {
 		f.openLists(l)
 	}
 	if f.breaks("strict-serializable") {

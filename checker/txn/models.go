@@ -53,13 +53,17 @@ var models = []model{
 	{"read-your-writes", nil, []string{"read-your-writes-violation"}},
 }
 
-// aliases are other names of the same models.
+// aliases are other names of the same models, and names of models that histories of keyed reads cannot tell from them:
+// forward consistent view asks for starts that agree with commits, and where starts are not recorded they may lie early
+// enough; view and one-copy serializability ask for an order in which the reads are what they are, and it is from reads
+// that versions get their order here.
 var aliases = map[string]string{
 	"PL-1": "read-uncommitted", "PL-2": "read-committed", "PL-CS": "cursor-stability", "PL-2+": "consistent-view",
 	"PL-2.99": "repeatable-read", "PL-SI": "snapshot-isolation", "PL-3": "serializable", "PL-SS": "strict-serializable",
 	"conflict-serializable": "serializable", "strong-serializable": "strict-serializable", "ROLA": "update-atomic",
 	"linearizable": "per-key-linearizable", "sequential": "per-key-sequential", "PRAM": "pram", "PSI": "parallel-snapshot-isolation",
 	"strong-session-PL-1": "strong-session-read-uncommitted", "strong-session-PL-2": "strong-session-read-committed",
+	"PL-FCV": "consistent-view", "forward-consistent-view": "consistent-view", "view-serializable": "serializable", "1SR": "serializable",
 	"strong-PL-1": "strong-read-uncommitted", "strong-PL-2": "strong-read-committed",
 }
 
@@ -73,7 +77,7 @@ var implied = map[string][]string{
 	"G-single-item":               {"G-single", "G-nonadjacent-item", "G-single-item-process"},
 	"G-single-item-process":       {"G-single-process", "G-nonadjacent-item-process", "G-single-item-realtime"},
 	"G-single-item-realtime":      {"G-single-realtime", "G-nonadjacent-item-realtime"},
-	"G-single":                    {"G-nonadjacent", "G-single-process"},
+	"G-single":                    {"G-nonadjacent", "G-single-process", "GSIb"},
 	"G-single-process":            {"G-nonadjacent-process", "G-single-realtime"},
 	"G-single-realtime":           {"G-nonadjacent-realtime"},
 	"G-nonadjacent-item":          {"G-nonadjacent", "G2-item", "G-nonadjacent-item-process"},
@@ -82,7 +86,7 @@ var implied = map[string][]string{
 	"G-nonadjacent":               {"G2", "G-nonadjacent-process"},
 	"G-nonadjacent-process":       {"G2-process", "G-nonadjacent-realtime"},
 	"G-nonadjacent-realtime":      {"G2-realtime"},
-	"G2-item":                     {"G2", "G2-item-process"},
+	"G2-item":                     {"G2", "G2-item-process", "write-skew"},
 	"G2-item-process":             {"G2-process", "G2-item-realtime"},
 	"G2-item-realtime":            {"G2-realtime"},
 	"G2":                          {"G2-process"},
@@ -92,6 +96,16 @@ var implied = map[string][]string{
 	"incompatible-order": {"G1a"}, "dirty-update": {"G1a"}, "garbage-read": {"G1a"},
 	"future-read": {"G1c"},
 	"long-fork":   {"G-nonadjacent-item"},
+	"write-skew":  {"G2"},  // of keys, all that G2-item is (Hermitage)
+	"GSIb":        {"GSI"}, // starts that no read shows may lie anywhere, which leaves of it what G-single is
+
+	"receding-read":                {"fractured-read"},
+	"fractured-read":               {"causal-violation"},
+	"causal-violation":             {"prefix-violation"},
+	"read-your-writes-violation":   {"pram-violation"},
+	"monotonic-reads-violation":    {"pram-violation"},
+	"monotonic-writes-violation":   {"pram-violation"},
+	"per-key-sequential-violation": {"per-key-linearizable-violation"},
 }
 
 // severities orders anomalies, the worst first, for the one sentence of a report.

@@ -10,8 +10,7 @@ import (
 // serializable, and sequential if it is strong session serializable. Both are local, so keys can be judged one by one
 // (Herlihy and Wing, "Linearizability", TOPLAS 1990). Keys that only are given need be looked at; nil: all.
 func (f *findings) eachKey(c *compiled, only []bool, check func(txns []Txn, one *findings)) {
-	asked := f.opts.explicit()
-	if f.inner || f.breaks("per-key-sequential") && !asked["per-key-linearizable-violation"] {
+	if f.inner || f.breaks("per-key-sequential") && !f.sought("per-key-linearizable-violation") && !f.sought("per-key-sequential-violation") {
 		return
 	}
 	steps := max(100_000, f.opts.Steps/len(c.keys.name))

@@ -255,9 +255,6 @@ func (r *registers) relate() {
 			}
 			if from >= 0 { // the wr edge orders them already, unless the model allows to read what comes later
 				r.later.add(from, r.writer[w], rw)
-				if r.found.opts.WFRKeys && r.writer[from] != r.writer[w] {
-					r.edges.add(r.writer[from], r.writer[w], ww)
-				}
 			}
 			if first := updated[n]; first > 0 {
 				r.found.add("lost-update", func() Anomaly {
@@ -268,17 +265,6 @@ func (r *registers) relate() {
 				updated[n] = t + 1
 			}
 		})
-	}
-	if r.found.opts.WFRKeys {
-		for i, n := range r.readers.from {
-			if n < W+int32(len(r.keys.name)) {
-				continue
-			}
-			t, v := r.readers.arcs[i].node(), r.orphan[n-W-int32(len(r.keys.name))]
-			if w := r.wrote(t, v.key); w >= 0 {
-				r.later.add(n, t, rw)
-			}
-		}
 	}
 	r.assumeOrders()
 }

@@ -10,13 +10,12 @@ import (
 // that one" (Biswas and Enea, "On the Complexity of Checking Transactional Consistency", OOPSLA 2019), and holds if the
 // demands contradict neither each other nor the order that is known.
 func (f *findings) weak(x *facts) {
-	asked := f.opts.explicit()
 	reads, sessions := func() graph { return x.flow(false) }, func() graph { return x.flow(true) }
 	f.demanding(x, "receding-read", x.wrBase(false), x.receding(false), reads)
 	if f.counts["receding-read"] == 0 {
 		f.demanding(x, "fractured-read", x.wrBase(false), x.receding(true), reads)
 	}
-	if !f.breaks("causal") || asked["causal-violation"] && !f.has("causal-violation") {
+	if !f.breaks("causal") || f.sought("causal-violation") {
 		demands, ok := x.causal()
 		if !ok {
 			f.leave("causal", "causal-violation", fmt.Sprintf("causal consistency: %d transactions in %d sessions are too many to follow", len(x.txns), x.runs()))
@@ -44,6 +43,12 @@ func (f *findings) has(name string) bool {
 // breaks says that what was found rules out a model.
 func (f *findings) breaks(model string) bool {
 	return len(f.counts) > 0 && slices.Contains(brokenBy(f.names()), model)
+}
+
+// sought says that an anomaly was asked for by name and not found so far. It is looked for then even where the models
+// that forbid it are known to be broken.
+func (f *findings) sought(name string) bool {
+	return len(f.opts.Anomalies) > 0 && f.opts.explicit()[name] && !f.has(name)
 }
 
 // leave notes that a model could not be judged, since nobody knows whether an anomaly occurred.
