@@ -26,8 +26,8 @@ var Models = []Model{
 	object("linearizable-counter", "a counter is linearizable", "add n, read n", counter, checkCounter),
 	object("append-log", "a log is linearizable", "append v ([offset v] in the reply, if it is told), read [v ...]", appendLog, plain(linear.AppendLog)),
 
-	transactions("list-append", "transactions that append to lists and read them, by consistency models", "txn [[append key n] [r key [n ...]]]", false),
-	transactions("rw-register", "transactions that write registers and read them, by consistency models", "txn [[w key n] [r key n]]", true),
+	transactions("list-append", "transactions that append to lists and read them, by consistency models", "txn [[append key v] [r key [v ...]]]", false),
+	transactions("rw-register", "transactions that write registers and read them, by consistency models", "txn [[w key v] [r key v]]", true),
 
 	whole("set", "what was added is in the last read, and nothing else", "add v, read [v ...]", nil, func(Question) reader { return setReader{} }),
 	whole("set-full", "what was added stays in all later reads, once it was known", "add v, read [v ...]", nil, func(Question) reader { return setReader{full: true} }),

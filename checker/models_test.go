@@ -77,6 +77,9 @@ func TestAHistoryIsReadAsTheQuestionSays(t *testing.T) {
 		crashed = `{:type :info, :process 0, :f :txn, :value [[:append :x 2] [:r :y nil]]} {:type :ok, :process 1, :f :txn, :value [[:append :x 1] [:append :y 1]]}
 			{:type :ok, :process 2, :f :txn, :value [[:r :x [1 2]] [:r :y [1]]]}`
 		reads = `{:type :ok, :process 0, :f :txn, :value [[:r :x 2]]}`
+		words = `{:type :ok, :process 0, :f :txn, :value [[:append :x :a] [:append :x 1]]} {:type :ok, :process 1, :f :txn, :value [[:r :x [:a 1]]]}
+			{:type :ok, :process 2, :f :txn, :value [[:r :x [1 :a]]]}`
+		nulls = `{:type :ok, :process 0, :f :txn, :value [[:w :x nil] [:w :y 1]]} {:type :ok, :process 1, :f :txn, :value [[:r :x nil] [:r :y 1]]}`
 		array = `[{"type":"invoke","process":0,"f":"write","value":1}, {"type":"ok","process":0,"f":"write","value":1},
 			{"type":"invoke","process":0,"f":"read","value":null}, {"type":"ok","process":0,"f":"read","value":2}]`
 		ours = `{"format":1,"index":0,"client":"a","in":{"type":"write","key":"x","value":1},"out":{"type":"write_ok"},"call":1,"return":2,"outcome":"ok"}
@@ -109,6 +112,10 @@ func TestAHistoryIsReadAsTheQuestionSays(t *testing.T) {
 		{"independent keys are objects of their own", "register", keys, checker.Question{}, history.Fail, "2=5"},
 		{"a crashed reader saw nothing", "list-append", crashed, checker.Question{}, history.Pass, ""},
 		{"reads alone are of registers if the model says so", "rw-register", reads, checker.Question{}, history.Pass, "assumed: x=2"},
+		{"values may be of any kind", "list-append", words, checker.Question{}, history.Fail, "T2 read x=[1 a] and T1 read x=[a 1]"},
+		{"the string 1 is not the number 1", "rw-register", `{:type :ok, :process 0, :f :txn, :value [[:w :x "1"]]} {:type :ok, :process 1, :f :txn, :value [[:r :x 1]]}`, checker.Question{}, history.Pass, "which T1 read and nobody wrote"},
+		{"text is a value of a register", "rw-register", `{:type :ok, :process 0, :f :txn, :value [[:w :x :a]]} {:type :ok, :process 1, :f :txn, :value [[:r :x :a]]}`, checker.Question{}, history.Pass, ""},
+		{"a read of null says nothing where null was written", "rw-register", nulls, checker.Question{}, history.Pass, "reads of null from x say nothing"},
 		{"events in an array", "register", array, checker.Question{}, history.Fail, "2"},
 		{"lines of ours", "register", ours, checker.Question{}, history.Fail, "x=1"},
 		{"lists of a lab's transactions", "list-append", lists, checker.Question{}, history.Fail, "x"},

@@ -26,7 +26,8 @@ type Jepsen struct {
 //
 // Events with the same process are paired: ok is OK, fail is Failed, info, or nothing at all, is Unknown. A process that
 // has several operations under way, which Jepsen's never have, completes the last that the completion can be of. Lines
-// of the nemesis are passed over. An operation without an invocation may have begun at any time before: its Call is 0.
+// of the nemesis are passed over. An operation without an invocation may have begun at any time since the operation
+// before it in its process ended, which is then its Call; 0 if there was none, or nobody knows when it ended.
 // Times are moved on by as little as makes each event later than the one on the line before, which is the order that
 // counts; where there are none, lines are counted.
 //
@@ -95,8 +96,9 @@ func (e *jepsenEvent) body(n int) Jepsen {
 
 // pair makes operations of events. next returns io.EOF after the last.
 func pair(next func() (jepsenEvent, error), yield func(Op, error) bool) {
-	running := map[string]*Op{}   // the last that each process called
-	waiting := map[string][]*Op{} // those that it called before that one
+	running := map[string]*Op{}         // the last that each process called
+	waiting := map[string][]*Op{}       // those that it called before that one
+	ended := map[string]time.Duration{} // when the last that each process completed returned, if that is known
 	names := map[int64]string{}
 	var now time.Duration
 	calls := 0
@@ -134,7 +136,7 @@ func pair(next func() (jepsenEvent, error), yield func(Op, error) bool) {
 		}
 		switch {
 		case op == nil:
-			op = &Op{Index: calls, Client: name, In: e.body(n), Outcome: Unknown, Phase: Safety}
+			op = &Op{Index: calls, Client: name, In: e.body(n), Call: ended[name], Outcome: Unknown, Phase: Safety}
 			calls++
 		case len(waiting[name]) == 0:
 			delete(running, name)
@@ -142,6 +144,11 @@ func pair(next func() (jepsenEvent, error), yield func(Op, error) bool) {
 			op = choose(running, waiting, name, &e)
 		}
 		op.Return = now
+		if e.kind == "info" { // it may take effect at any later time
+			delete(ended, name)
+		} else {
+			ended[name] = now
+		}
 		switch e.kind {
 		case "ok":
 			op.Outcome, op.Out = OK, e.body(n)

@@ -72,6 +72,23 @@ func TestJepsenEventsBecomeOperations(t *testing.T) {
 	}
 }
 
+func TestAnOperationWithoutAnInvocationBeganAfterTheOneBeforeItInItsProcess(t *testing.T) {
+	const want = `0 write 1 -> ok 1 [0,1]
+1 read 1 -> ok 1 [0,2]
+0 write 3 -> ok 3 [0,5]
+0 read 1 -> failed 1 [1,3]
+0 write 2 -> unknown 2 [3,4]`
+	h, err := history.Collect(history.JepsenJSON(strings.NewReader(`
+		{"type":"ok","f":"write","value":1,"process":0}
+		{"type":"ok","f":"read","value":1,"process":1}
+		{"type":"fail","f":"read","value":1,"process":0}
+		{"type":"info","f":"write","value":2,"process":0}
+		{"type":"ok","f":"write","value":3,"process":0}`)))
+	if got := tell(t, h, err); got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+}
+
 // oneByOne reads one byte at a time.
 type oneByOne struct{ r io.Reader }
 

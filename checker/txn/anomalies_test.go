@@ -94,6 +94,13 @@ var fixtures = []struct {
 	{"writes-follow-reads-violation", "writes-follow-reads", true, "a 0 9 x+1\nb 0 1 x:1\nb 1 2 y+1\nc 0 9 x: y:1", "a 0 9 x+1\nb 0 1 x:1\nb 1 2 y+1\nc 0 9 x:1 y:1"},
 	{"per-key-linearizable-violation", "per-key-linearizable", true, "a 0 1 x+1\nb 2 3 x:", "c 0 9 x:\na 0 9 x: y:1\nb 1 2 x+1\nb 3 4 y+1"},
 	{"per-key-sequential-violation", "per-key-sequential", true, "a 0 1 x+1\na 1 2 x:", "a 0 1 x+1\nb 2 3 x:"},
+	{"receding-read", "monotonic-atomic-view", true, "a 0 9 x+1 y+1\nb 0 9 x+2 x:1,2 y:", "a 0 9 x+1 y+1\nb 0 9 y: x+2 x:1,2"},
+	{"fractured-read", "read-atomic", true, "a 0 9 x+1 y+1\nb 0 9 y: x+2 x:1,2", "a 0 9 x+1\nb 0 9 y: x+2 x:1,2\nc 0 9 y+1"},
+	{"G1b", "read-committed", true, "a 0 9 x+1 x+3\nb 0 9 x+2 x:1,2\nc 0 9 x:1,2,3", "a 0 9 x+1 x+3\nb 0 9 x+2 x:1,3,2"},
+	{"monotonic-reads-violation", "monotonic-reads", true, "a 0 1 x+1\na 1 2 x:1\na 2 3 x:", "a 0 1 x+1\na 1 2 x:\na 2 3 x:1"},
+	{"per-key-linearizable-violation", "per-key-linearizable", true, "a 0 1 x+1\nb 2 3 x+2 x:2\nc 4 5 x:2,1", "a 0 9 x+1\nb 2 3 x+2 x:2\nc 4 5 x:2,1"},
+	{"incompatible-order", "per-key-sequential", true, "a 0 9 x+1 x:2,1\nb 0 9 x+2 x:1,2", "a 0 9 x+1 x:2,1\nb 0 9 x+2 x:2"},
+	{"per-key-sequential-violation", "per-key-sequential", true, "a 0 9 x+1 x+2\nb 0 9 x+3\nc 0 9 x:1,3,2", "a 0 9 x+1 x+2\nb 0 9 x+3\nc 0 9 x:3,1,2"},
 
 	{"G1a", "read-committed", false, "a 0 1! x=1\nb 2 3 x:1", "a 0 1? x=1\nb 2 3 x:1"},
 	{"G1b", "read-committed", false, "a 0 1 x=1 x=2\nb 2 3 x:1", "a 0 1 x=1 x=2\nb 2 3 x:2"},
@@ -109,6 +116,9 @@ var fixtures = []struct {
 	{"G2-item-realtime", "strict-serializable", false, "a 0 1 x=1\nb 2 3 x=2\nc 4 5 x:1", "a 0 1 x=1\nb 1 3 x=2\nc 4 5 x:1"},
 	{"fractured-read", "read-atomic", false, "a 0 9 x=1 y=1\nb 0 9 y:- x:1", "a 0 9 x=1 y=1\nb 0 9 y:1 x:1"},
 	{"causal-violation", "causal", false, "a 0 9 x=1\nb 0 9 x:1 y=1\nc 0 9 y:1\nc 9 10 x:-", "a 0 9 x=1\nb 0 9 x:1 y=1\nc 0 9 y:1\nc 9 10 x:1"},
+	{"monotonic-reads-violation", "monotonic-reads", false, "a 0 1 x=1\na 1 2 x:1\na 2 3 x:-", "a 0 1 x=1\na 1 2 x:-\na 2 3 x:1"},
+	{"writes-follow-reads-violation", "writes-follow-reads", false, "a 0 1 x=1\na 1 2 x:1\na 2 3 y=1\nb 0 9 y:1 x:-", "a 0 1 x=1\na 2 3 y=1\nb 0 9 y:1 x:-"},
+	{"pram-violation", "pram", false, "a 0 1 x=1\nb 0 1 x=2\na 2 3 x:2\nc 0 1 x:2\nc 2 3 x:1", "a 0 1 x=1\nb 0 1 x=2\na 2 3 x:2\nc 0 1 x:1\nc 2 3 x:2"},
 	{"per-key-linearizable-violation", "per-key-linearizable", false, "a 0 1 x=1\nb 2 3 x=2\nc 4 5 x:1", "a 0 1 x=1\nb 2 3 x=2\nc 4 5 x:2"},
 }
 
@@ -133,6 +143,13 @@ func TestEachAnomalyHasASmallestHistoryThatShowsItAndANearMiss(t *testing.T) {
 	}
 }
 
+func TestWhoReadsARegisterAndWritesItNeedNotHaveWrittenTheNextVersion(t *testing.T) {
+	txns := parse(t, "a 0 9 x:2 x=1\nb 0 9 x:1 x=2", false)
+	if r := Check(txns, Options{Models: []string{"read-uncommitted"}}); r.Verdict != history.Pass || r.Counts["G0"] > 0 || r.Counts["G1c"] == 0 {
+		t.Errorf("%v %s", r.Verdict, r.Reason)
+	}
+}
+
 func TestARegisterWhoseVersionsFollowRealTimeInACircleIsReported(t *testing.T) {
 	txns := parse(t, "a 0 1 x=1\nb 2 3 x=2\nc 4 5 x:1", false)
 	if r := Check(txns, Options{LinearizableKeys: true}); r.Counts["cyclic-versions"] == 0 {
@@ -140,6 +157,73 @@ func TestARegisterWhoseVersionsFollowRealTimeInACircleIsReported(t *testing.T) {
 	}
 	if r := Check(txns, Options{Models: []string{"serializable"}, SequentialKeys: true}); r.Verdict != history.Pass {
 		t.Errorf("%v %s", r.Verdict, r.Reason)
+	}
+}
+
+func TestWhatIsAskedForByNameIsFoundBesideWhatBreaksTheSameModels(t *testing.T) {
+	for _, x := range []struct{ anomaly, shows, near string }{
+		{"long-fork", "a 0 9 x+1 w+1\nb 0 9 y+1\nc 0 9 x:1 y: w:\nd 0 9 x: y:1", "a 0 9 x+1 w+1\nb 0 9 y+1\nc 0 9 x:1 y: w:\nd 0 9 x:1 y:1"},
+		{"fractured-read", "a 0 9 x+1 y+1\nb 2 3 x:1 y:", "a 0 9 x+1 y+1\nb 2 3 x:1 y:1"},
+		{"causal-violation", "a 0 9 x+1 y+1\nb 2 3 x:1 y:", "a 0 9 x+1 y+1\nb 2 3 x:1 y:1"},
+		{"causal-violation", "e 0 1! z+1\nf 2 3 z:1\na 0 9 x+1\nb 0 9 x:1 y+1\nc 0 9 y:1\nc 9 10 x:", "e 0 1! z+1\nf 2 3 z:1\na 0 9 x+1\nb 0 9 x:1 y+1\nc 0 9 y:\nc 9 10 x:"},
+		{"prefix-violation", "e 0 1! z+1\nf 2 3 z:1\na 0 9 x+1\nb 0 9 y+1\nc 0 9 x:1 y:\nd 0 9 x: y:1", "e 0 1! z+1\nf 2 3 z:1\na 0 9 x+1\nb 0 9 y+1\nc 0 9 x:1 y:\nd 0 9 x: y:"},
+		{"pram-violation", "a 0 1 x+1\na 1 2 x:", "a 0 1 x+1\na 1 2 x:1"},
+		{"per-key-linearizable-violation", "e 0 1! z+1\nf 2 3 z:1\na 0 1 x+1\nb 2 3 x:", "e 0 1! z+1\nf 2 3 z:1\na 0 2 x+1\nb 2 3 x:"},
+		{"write-skew", "a 0 9 x: y+1\nb 0 9 y: x+1", "a 0 9 x: y+1\nb 0 9 y:1 x+1"},
+		{"GSIb", "a 0 9 x+1 y+1\nb 0 9 x:1 y:", "a 0 9 x: y+1\nb 0 9 y: x+1"},
+		{"G2-item", "e 0 1! z=1\nf 2 3 z:1\na 0 9 x=1\nb 0 9 x=2\nc 0 9 x:1 y=1\nd 0 9 x:2 y=2\ng 0 9 y:1 x:2\nh 0 9 y:2 x:1", "e 0 1! z=1\nf 2 3 z:1\na 0 9 x=1\nb 0 9 x=2\nc 0 9 x:1 y=1\nd 0 9 x:2 y=2\ng 0 9 y:1 x:2\nh 0 9 y:2 x:2"},
+	} {
+		lists := !strings.Contains(x.shows, "=")
+		if r := Check(parse(t, x.shows, lists), Options{Anomalies: []string{x.anomaly}}); r.Verdict != history.Fail {
+			t.Errorf("%s is not found in\n%s\n%v: %s %v", x.anomaly, x.shows, r.Verdict, r.Reason, r.Counts)
+		}
+		if r := Check(parse(t, x.near, lists), Options{Anomalies: []string{x.anomaly}}); r.Verdict != history.Pass {
+			t.Errorf("%s is found in\n%s\n%v: %s %v", x.anomaly, x.near, r.Verdict, r.Reason, r.Counts)
+		}
+		if !KnownAnomaly(x.anomaly) {
+			t.Errorf("%s is not known", x.anomaly)
+		}
+	}
+}
+
+func TestSessionGuaranteesAreOpenWhereReadsOfOneListDisagree(t *testing.T) {
+	for _, x := range []struct {
+		text, model string
+		want        history.Verdict
+	}{
+		{"a 0 9 x+1\nb 0 9 x+2\nc 0 1 x:1,2\nc 2 3 x:2,1", "monotonic-reads", history.Fail},
+		{"a 0 9 x+1\nb 0 9 x+2\nc 0 1 x:1,2\nd 2 3 x:2,1", "monotonic-reads", history.Undetermined},
+		{"a 0 1 x+1\nb 0 9 x+2\nc 0 9 x:1,2\na 2 3 x:2", "read-your-writes", history.Fail},
+		{"a 0 1 x+1\nb 0 9 x+2\nc 0 9 x:1,2\na 2 3 x:2,1", "read-your-writes", history.Undetermined},
+		{"a 0 9 x+1\nb 0 9 x+2\nc 0 9 x:1,2\nd 0 9 x:2,1", "pram", history.Undetermined},
+		{"a 0 9 x+1\nb 0 9 x+2\nc 0 9 x:1,2\nd 0 9 x:2,1", "writes-follow-reads", history.Undetermined},
+	} {
+		if r := Check(parse(t, x.text, true), Options{Models: []string{x.model}}); r.Verdict != x.want {
+			t.Errorf("%s: %v of\n%s\n%s", x.model, r.Verdict, x.text, r.Reason)
+		}
+	}
+}
+
+func TestVersionsReadAndWrittenInACircleAreReported(t *testing.T) {
+	opts := Options{Anomalies: []string{"cyclic-versions"}, WFRKeys: true}
+	if r := Check(parse(t, "a 0 9 x:2 x=1\nb 0 9 x:1 x=2", false), opts); r.Verdict != history.Fail {
+		t.Errorf("%v %s", r.Verdict, r.Reason)
+	}
+	if r := Check(parse(t, "a 0 9 x:2 x=1\nb 0 9 x:- x=2", false), opts); r.Verdict != history.Pass {
+		t.Errorf("%v %s", r.Verdict, r.Reason)
+	}
+}
+
+func TestNamesThatElleGivesToAModelAreKnown(t *testing.T) {
+	for _, name := range strings.Fields("PL-1 PL-2 PL-CS PL-2+ PL-2.99 PL-3 PL-SI PL-SS PL-FCV forward-consistent-view view-serializable ROLA PRAM strong-session-PL-2") {
+		if !KnownModel(name) || below(canonical(name)) == nil {
+			t.Errorf("%s is not known", name)
+		}
+	}
+	for name, model := range aliases {
+		if below(model) == nil {
+			t.Errorf("%s stands for %s, which is no model", name, model)
+		}
 	}
 }
 
@@ -160,6 +244,21 @@ func TestEveryStepOfACycleBeginsWhereTheLastEndedAndIsDrawn(t *testing.T) {
 	for i, s := range a.Cycle {
 		if next := a.Cycle[(i+1)%len(a.Cycle)]; s.To != next.From || s.Why == "" {
 			t.Errorf("%+v, then %+v", s, next)
+		}
+	}
+	for _, text := range []string{"a 0 9 x=1\nb 0 9 x:1 y=1\nc 0 9 y:1\nc 9 10 z=1\nd 0 9 z:1\nd 9 10 x:-", "a 0 1 x=1\na 2 3 x:-", "a 0 1 x=1\nb 0 1 x=2\na 2 3 x:2\nc 0 1 x:2\nc 2 3 x:1",
+		"a 0 1 x+1\na 1 2 y+1\nb 0 9 x: y:1", "a 0 9 x+1\nb 0 1 x:1\nb 1 2 y+1\nc 0 9 x: y:1"} {
+		for name, found := range Check(parse(t, text, !strings.Contains(text, "=")), Options{}).Anomalies {
+			for _, a := range found {
+				if len(a.Cycle) == 0 {
+					t.Errorf("%s of\n%s\nis drawn without a cycle: %s", name, text, a.Reason)
+				}
+				for i, s := range a.Cycle {
+					if next := a.Cycle[(i+1)%len(a.Cycle)]; s.To != next.From || s.Why == "" {
+						t.Errorf("%s of\n%s\n%+v, then %+v", name, text, s, next)
+					}
+				}
+			}
 		}
 	}
 	if dot := a.DOT(); strings.Count(dot, "->") != 4 {

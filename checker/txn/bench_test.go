@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
+	"time"
 
 	"faultlab/checker/history"
 )
@@ -48,6 +49,30 @@ func BenchmarkRWRegister(b *testing.B) {
 				b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "txns/s")
 			})
 		}
+	}
+}
+
+// BenchmarkSession judges the session guarantees where one client wrote and read one register all the time and saw an old
+// value at the end.
+func BenchmarkSession(b *testing.B) {
+	for _, n := range []int{10_000, 100_000} {
+		txns := make([]Txn, n)
+		for i := range txns {
+			op := Op{Kind: Write, Key: "x", Value: int64(i)}
+			if i%2 == 1 {
+				op = Op{Kind: Read, Key: "x", Value: int64(i - 1)}
+			}
+			txns[i] = Txn{Index: i, Client: "a", Ops: []Op{op}, Call: time.Duration(2 * i), Return: time.Duration(2*i + 1), Outcome: history.OK}
+		}
+		txns[n-1].Ops[0].Value = 0
+		b.Run(fmt.Sprintf("txns=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if r := Check(txns, Options{Models: []string{"read-your-writes"}}); r.Verdict != history.Fail {
+					b.Fatal(r.Verdict, r.Reason)
+				}
+			}
+		})
 	}
 }
 

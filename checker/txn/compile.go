@@ -11,6 +11,7 @@ import (
 // start[t] <= f < start[t+1].
 type compiled struct {
 	txns   []Txn
+	word   func(value int64) string // writes values in reasons; nil: in decimal
 	keys   names
 	start  []int32
 	key    []int32 // of each operation
@@ -30,7 +31,7 @@ type compiled struct {
 	order func() (byCall, byEnd []int32)
 }
 
-func compile(txns []Txn) *compiled {
+func compile(txns []Txn, word func(int64) string) *compiled {
 	ops, writes := 0, 0
 	for i := range txns {
 		ops += len(txns[i].Ops)
@@ -41,7 +42,7 @@ func compile(txns []Txn) *compiled {
 		}
 	}
 	c := &compiled{
-		txns: txns, keys: newNames(), start: make([]int32, len(txns)+1), key: make([]int32, ops), prev: make([]int32, ops),
+		txns: txns, word: word, keys: newNames(), start: make([]int32, len(txns)+1), key: make([]int32, ops), prev: make([]int32, ops),
 		write: make([]int32, ops), in: make([]bool, len(txns)), vs: newVersions(writes), writer: make([]int32, writes),
 		wop: make([]int32, writes), middle: make([]bool, writes),
 		order: sync.OnceValues(func() ([]int32, []int32) { return byCall(txns), byEnd(txns) }),

@@ -211,7 +211,7 @@ func sorted(list []int) []int {
 }
 
 func dataEdges(txns []Txn) map[string][]int {
-	l, _ := newLists(txns, Options{})
+	l, _ := newLists(txns, newFindings(Options{}))
 	edges := map[string][]int{}
 	for n := range int32(len(txns)) {
 		var to []int

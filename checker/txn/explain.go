@@ -12,15 +12,26 @@ import (
 
 func (c *compiled) name(t int32) string { return "T" + strconv.Itoa(c.txns[t].Index) }
 
+// say writes a value as the history had it.
+func (c *compiled) say(value int64) string {
+	if c.word != nil {
+		return c.word(value)
+	}
+	return strconv.FormatInt(value, 10)
+}
+
+// value writes what a write wrote.
+func (c *compiled) value(w int32) string { return c.say(c.vs.value[w]) }
+
 func (c *compiled) keyOf(f int32) string { return c.keys.name[c.key[f]] }
 
 // listAt writes what a read returned: x=[1 2].
 func (c *compiled) listAt(t, f int32) string {
-	return c.keyOf(f) + "=" + numbers(c.op(f, t).List)
+	return c.keyOf(f) + "=" + c.list(c.op(f, t).List)
 }
 
-// numbers writes a list, a long one with its middle left out.
-func numbers(list []int64) string {
+// list writes a list, a long one with its middle left out.
+func (c *compiled) list(list []int64) string {
 	var b strings.Builder
 	b.WriteByte('[')
 	for i, v := range list {
@@ -33,7 +44,7 @@ func numbers(list []int64) string {
 		if i > 0 {
 			b.WriteByte(' ')
 		}
-		b.WriteString(strconv.FormatInt(v, 10))
+		b.WriteString(c.say(v))
 	}
 	b.WriteByte(']')
 	return b.String()
@@ -100,9 +111,9 @@ func (l *lists) whyWW(u, v int32) reason {
 		}
 		seen := fmt.Sprintf("%s read %s", l.name(l.owner[k]), l.listAt(l.owner[k], l.longest[k]))
 		if unread {
-			seen += fmt.Sprintf(", and no read holds %d", l.vs.value[w])
+			seen += fmt.Sprintf(", and no read holds %s", l.value(w))
 		}
-		return reason{l.keyOf(f), fmt.Sprintf("%s appended %d to %s after %s appended %d (%s)", l.name(v), l.vs.value[w], l.keyOf(f), l.name(u), l.vs.value[vs[at-1]], seen), l.owner[k]}
+		return reason{l.keyOf(f), fmt.Sprintf("%s appended %s to %s after %s appended %s (%s)", l.name(v), l.value(w), l.keyOf(f), l.name(u), l.value(vs[at-1]), seen), l.owner[k]}
 	}
 	panic("txn: no reason for a ww edge")
 }
@@ -113,7 +124,7 @@ func (l *lists) whyWR(u, v int32) reason {
 		if op.Kind != Read || !l.known(v, op) {
 			continue
 		}
-		w := l.lastRead(f, op)
+		w := l.lastRead(v, f, op)
 		if w < 0 || l.writer[w] != u {
 			continue
 		}
@@ -121,18 +132,22 @@ func (l *lists) whyWR(u, v int32) reason {
 		if l.txns[u].Outcome == history.Unknown {
 			doubt = ", so that it did commit, although its outcome was unknown"
 		}
-		return reason{l.keyOf(f), fmt.Sprintf("%s read %s, of which %s appended %d%s", l.name(v), l.listAt(v, f), l.name(u), l.vs.value[w], doubt), -1}
+		return reason{l.keyOf(f), fmt.Sprintf("%s read %s, of which %s appended %s%s", l.name(v), l.listAt(v, f), l.name(u), l.value(w), doubt), -1}
 	}
 	panic("txn: no reason for a wr edge")
 }
 
 // lastRead returns the write that a read depends on, -1 if there is none: see read and stray.
-func (l *lists) lastRead(f int32, op *Op) int32 {
+func (l *lists) lastRead(t, f int32, op *Op) int32 {
 	k := l.key[f]
 	if l.longest[k] >= 0 && !isPrefix(op.List, l.op(l.longest[k], l.owner[k]).List) {
 		return l.vs.find(k, op.List[len(op.List)-1])
 	}
-	if n := l.places(k, len(op.List)); n > 0 && !l.ownBefore(f) {
+	n := l.places(k, len(op.List))
+	if l.ownBefore(f) {
+		n = l.before(t, f)
+	}
+	if n > 0 {
 		return l.versions(k)[n-1]
 	}
 	return -1
@@ -159,7 +174,7 @@ func (l *lists) whyRW(u, v int32) reason {
 				witness = l.owner[k]
 				doubt = fmt.Sprintf(", and which did commit, although its outcome was unknown: %s read %s", l.name(l.owner[k]), l.listAt(l.owner[k], l.longest[k]))
 			}
-			return reason{l.keyOf(f), fmt.Sprintf("%s read %s without %d, which %s appended%s", l.name(u), l.listAt(u, f), l.vs.value[w], l.name(v), doubt), witness}
+			return reason{l.keyOf(f), fmt.Sprintf("%s read %s without %s, which %s appended%s", l.name(u), l.listAt(u, f), l.value(w), l.name(v), doubt), witness}
 		}
 	}
 	panic("txn: no reason for an rw edge")

@@ -1,6 +1,9 @@
 package txn
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // No write stands behind some reads.
 const (
@@ -18,9 +21,9 @@ type facts struct {
 	writeFirst []int32 // by transaction: where its last writes begin
 	writes     []int32
 
-	// before says whether one version is known to come before another of the same key. It is nil where no order is
-	// known and orders have to be found.
-	before func(a, b int32) bool
+	// rank is a write's place in the known order of its key's versions, -1 if it has none; writes of one rank are in any
+	// order. It is nil where no order is known and orders have to be found.
+	rank func(w int32) int32
 }
 
 // gather fills in the writes.
@@ -79,14 +82,21 @@ func (l *lists) facts(searches []*search) *facts {
 		}
 		for f := l.start[t]; f < l.start[t+1]; f++ {
 			op := l.op(f, t)
-			if op.Kind != Read || !l.known(t, op) || l.ownBefore(f) {
+			if op.Kind != Read || !l.known(t, op) || l.again(t, f) {
 				continue
 			}
 			k := l.key[f]
 			from := initial
-			if l.longest[k] >= 0 && !isPrefix(op.List, l.op(l.longest[k], l.owner[k]).List) {
+			n := l.places(k, len(op.List))
+			if l.ownBefore(f) {
+				n = l.before(t, f)
+			}
+			switch {
+			case l.isStray(f, op):
 				from = silent
-			} else if n := l.places(k, len(op.List)); n > 0 {
+			case n < 0:
+				continue
+			case n > 0:
 				from = l.versions(k)[n-1]
 			}
 			x.readKey = append(x.readKey, k)
@@ -95,16 +105,34 @@ func (l *lists) facts(searches []*search) *facts {
 	}
 	x.readFirst[len(l.txns)] = int32(len(x.readKey))
 	x.gather()
-	x.before = func(a, b int32) bool {
+	x.rank = func(w int32) int32 {
 		switch {
-		case l.place[a] < 0 || l.astray[a]:
-			return false
-		case l.place[b] < 0:
-			return !l.astray[b]
+		case l.astray[w]:
+			return -1
+		case l.place[w] >= 0:
+			return l.place[w]
 		}
-		return l.place[a] < l.place[b]
+		// No read holds it, so it came after all that reads hold; and if they hold an earlier one of its transaction's,
+		// then all of the transaction came before those of which they hold nothing.
+		for p := l.prev[l.wop[w]]; p >= 0; p = l.prev[p] {
+			if v := l.write[p]; v >= 0 && l.place[v] >= 0 {
+				return math.MaxInt32 - 1
+			}
+		}
+		return math.MaxInt32
 	}
 	return x
+}
+
+// again says that a read returned what its transaction's read before it did. It is then no new sight of what others
+// wrote (axiom INT of Cerone, Bernardi and Gotsman 2015).
+func (l *lists) again(t, f int32) bool {
+	for p := l.prev[f]; p >= 0 && l.write[p] < 0; p = l.prev[p] {
+		if op := l.op(p, t); l.known(t, op) {
+			return slices.Equal(op.List, l.op(f, t).List)
+		}
+	}
+	return false
 }
 
 // flow returns the graph of who read from whom, with the order of sessions if so is asked for.
@@ -164,70 +192,4 @@ func (g *graph) sorted() (order []int32, ok bool) {
 		}
 	}
 	return order, len(order) == g.nodes()
-}
-
-// A demand is that one version of a key comes before another.
-type demand struct {
-	first, then int32 // writes of one key; then may be initial, which nothing comes before
-	reader      int32 // the transaction that saw then, although first came to it as follows
-	path        []int32
-}
-
-// holdsUp decides a model whose demands are all known: whether some order of each key's versions meets them, or, with
-// base, some order of transactions that also contains base. It returns the demands that contradict, or nil.
-func (x *facts) holdsUp(demands []demand, base *edges) []demand {
-	for _, d := range demands {
-		if d.then < 0 || x.before != nil && x.before(d.then, d.first) {
-			return []demand{d}
-		}
-	}
-	if x.before != nil {
-		return nil
-	}
-	node := func(w int32) int32 { return w }
-	n := len(x.writer)
-	var es edges
-	if base != nil {
-		node = func(w int32) int32 { return x.writer[w] }
-		n = len(x.txns)
-		es.from, es.arcs = slices.Clone(base.from), slices.Clone(base.arcs)
-	}
-	given := len(es.from)
-	type pair struct{ a, b int32 }
-	which := map[pair]int{}
-	for i, d := range demands {
-		p := pair{node(d.first), node(d.then)}
-		if p.a == p.b {
-			return []demand{d}
-		}
-		if _, ok := which[p]; !ok {
-			which[p] = i
-			es.add(p.a, p.b, ww)
-		}
-	}
-	if len(es.from) == given {
-		return nil
-	}
-	g := es.graph(n, n)
-	if _, ok := g.sorted(); ok {
-		return nil
-	}
-	p := part{graph: g}
-	l := level{p: &p, mask: maskOf(ww, wr, so, rt)}
-	comps, of := l.components()
-	steps := 1_000_000
-	w := newWalker(&p, &steps)
-	for _, comp := range comps {
-		hops, _ := w.shortest(&l, ww, comp, of, true)
-		var core []demand
-		for _, h := range hops {
-			if i, ok := which[pair{h.from, h.to}]; ok && h.edge == ww {
-				core = append(core, demands[i])
-			}
-		}
-		if len(core) > 0 {
-			return core
-		}
-	}
-	return nil
 }

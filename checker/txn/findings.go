@@ -17,6 +17,7 @@ type findings struct {
 	inner     bool // it judges one key of a history
 	assumed   []string
 	open      []string // models that could not be judged
+	perhaps   []string // the anomalies that these models hang on
 	rested    string   // why some models could not be judged
 }
 
@@ -92,7 +93,7 @@ func (f *findings) sum(c *compiled) Report {
 	case judged == 0:
 		r.Verdict, r.Reason = history.Undetermined, "no transaction is known to have committed: there is nothing to judge"
 		r.Holds, r.Broken, r.Open = nil, nil, nil
-	case f.rested != "" && f.undecided(r.Open):
+	case f.rested != "" && (f.undecided(r.Open) || slices.ContainsFunc(f.perhaps, func(name string) bool { return wanted[name] })):
 		r.Verdict, r.Reason = history.Undetermined, f.rested
 	default:
 		r.Verdict = history.Pass
@@ -123,8 +124,8 @@ func (f *findings) ambiguous(c *compiled, verb string) Report {
 	w := c.again[0]
 	t, u := c.writer[w], c.writer[c.vs.find(c.vs.key[w], c.vs.value[w])]
 	r.Verdict = history.Undetermined
-	r.Reason = fmt.Sprintf("%d was %s to %s twice, by %s and by %s: values must be unique for each key, or their versions cannot be told apart",
-		c.vs.value[w], verb, c.keys.name[c.vs.key[w]], c.name(u), c.name(t))
+	r.Reason = fmt.Sprintf("%s was %s to %s twice, by %s and by %s: values must be unique for each key, or their versions cannot be told apart",
+		c.value(w), verb, c.keys.name[c.vs.key[w]], c.name(u), c.name(t))
 	r.Ops = c.indices([]int32{t, u})
 	return r
 }

@@ -35,7 +35,7 @@ func (r *registers) judge(searches []*search) {
 		}
 	}
 	for _, g := range goals[:3] {
-		if !proven[g.model] && !f.breaks(g.model) && r.serial(g, tl, zones) {
+		if !proven[g.model] && !f.decided(g) && r.serial(g, tl, zones) {
 			prove(g.model)
 		}
 	}
@@ -45,7 +45,7 @@ func (r *registers) judge(searches []*search) {
 	f.prefix(searches)
 	p := r.puzzle()
 	for _, g := range goals {
-		if proven[g.model] || f.breaks(g.model) {
+		if proven[g.model] || f.decided(g) {
 			continue
 		}
 		steps := f.opts.Steps
@@ -57,14 +57,25 @@ func (r *registers) judge(searches []*search) {
 			f.add(g.anomaly, func() Anomaly { return p.noOrder(g, core) })
 		default:
 			for _, m := range append([]string{g.model}, g.also...) {
-				f.leave(m, fmt.Sprintf("%s: registers are written without being read first, and the search for an order of their versions was given up after %d steps or %d transactions",
+				f.leave(m, g.anomaly, fmt.Sprintf("%s: registers are written without being read first, and the search for an order of their versions was given up after %d steps or %d transactions",
 					m, f.opts.Steps, mostStates/2))
 			}
 		}
 	}
-	if !f.inner && !proven["strict-serializable"] {
-		r.eachKey()
+	if !proven["strict-serializable"] {
+		f.eachKey(r.compiled, nil, func(txns []Txn, one *findings) {
+			k := newRegisters(txns, one.opts)
+			k.found = one
+			k.find()
+		})
 	}
+}
+
+// decided says that nothing need be searched for a goal: its model is broken, and how was not asked, or is known, or is
+// hidden behind a cycle of known order.
+func (f *findings) decided(g goal) bool {
+	return f.breaks(g.model) && (!f.sought(g.anomaly) ||
+		slices.ContainsFunc(f.names(), func(name string) bool { return strings.HasPrefix(name, "G0") || strings.HasPrefix(name, "G1c") }))
 }
 
 // shrink leaves out transactions, with those that read from them, as long as the goal stays impossible.
@@ -109,16 +120,16 @@ func (p *puzzle) noOrder(g goal, core []int32) Anomaly {
 		for f := p.start[t]; f < p.start[t+1]; f++ {
 			switch op := p.op(f, t); {
 			case op.Kind == Write:
-				ops = append(ops, fmt.Sprintf("wrote %s=%d", op.Key, op.Value))
+				ops = append(ops, fmt.Sprintf("wrote %s=%s", op.Key, p.say(op.Value)))
 			case op.Kind == Append:
-				ops = append(ops, fmt.Sprintf("appended %d to %s", op.Value, op.Key))
+				ops = append(ops, fmt.Sprintf("appended %s to %s", p.say(op.Value), op.Key))
 			case op.Unread || p.txns[t].Outcome != history.OK:
 			case op.Nil:
 				ops = append(ops, fmt.Sprintf("read %s=nothing", op.Key))
 			case op.List != nil || op.Value == 0:
-				ops = append(ops, fmt.Sprintf("read %s=%s", op.Key, numbers(op.List)))
+				ops = append(ops, fmt.Sprintf("read %s=%s", op.Key, p.list(op.List)))
 			default:
-				ops = append(ops, fmt.Sprintf("read %s=%d", op.Key, op.Value))
+				ops = append(ops, fmt.Sprintf("read %s=%s", op.Key, p.say(op.Value)))
 			}
 		}
 		when := ""
@@ -252,7 +263,7 @@ func (f *findings) openLists(l *lists) {
 		if g.shape == anyWalk {
 			stands[g.base] = !f.breaks(g.model)
 		}
-		if stands[g.base] || f.breaks(g.model) {
+		if stands[g.base] || f.decided(g) {
 			continue
 		}
 		within := level{p: &whole, mask: maskOf(ww, wr, rw) | g.base}
@@ -271,62 +282,9 @@ func (f *findings) openLists(l *lists) {
 				f.add(g.anomaly, func() Anomaly { return p.noOrder(g, core) })
 			case unsure:
 				for _, m := range append([]string{g.model}, g.also...) {
-					f.leave(m, fmt.Sprintf("%s: %d transactions depend on each other through appends that no read shows, too many to try their orders", m, len(members)))
+					f.leave(m, g.anomaly, fmt.Sprintf("%s: %d transactions depend on each other through appends that no read shows, too many to try their orders", m, len(members)))
 				}
 			}
 		}
 	}
-}
-
-// eachKey judges each key alone, for per-key linearizability and sequential consistency.
-func (r *registers) eachKey() {
-	byKey := make([][]Txn, len(r.keys.name))
-	for t := range r.txns {
-		for f := r.start[t]; f < r.start[t+1]; f++ {
-			k := r.key[f]
-			list := byKey[k]
-			if n := len(list); n == 0 || list[n-1].Index != t {
-				one := r.txns[t]
-				one.Index, one.Ops = t, nil
-				list = append(list, one)
-			}
-			last := &list[len(list)-1]
-			last.Ops = append(last.Ops, *r.op(f, int32(t)))
-			byKey[k] = list
-		}
-	}
-	for _, txns := range byKey {
-		one := newRegisters(txns, Options{Steps: max(100_000, r.found.opts.Steps/len(byKey)), Examples: 1})
-		one.found.inner = true
-		rep := one.report()
-		for _, pair := range [...][2]string{{"strict-serializable", "per-key-linearizable"}, {"strong-session-serializable", "per-key-sequential"}} {
-			model, m := pair[0], pair[1]
-			switch {
-			case slices.Contains(rep.Not, model):
-				r.found.add(m+"-violation", func() Anomaly { return r.lift(rep) })
-			case slices.Contains(rep.Open, model):
-				r.found.leave(m, fmt.Sprintf("%s: the search was given up for key %s", m, txns[0].Ops[0].Key))
-			}
-		}
-	}
-}
-
-// lift turns the worst anomaly of one key's history, whose transactions are numbered by position, into one of the whole.
-func (r *registers) lift(rep Report) Anomaly {
-	names := make([]string, 0, len(rep.Anomalies))
-	for name := range rep.Anomalies {
-		names = append(names, name)
-	}
-	slices.SortFunc(names, func(a, b string) int {
-		if d := severity(a) - severity(b); d != 0 {
-			return d
-		}
-		return strings.Compare(a, b)
-	})
-	worst := rep.Anomalies[names[len(names)-1]][0]
-	var txns []int32
-	for _, t := range worst.Ops {
-		txns = append(txns, int32(t))
-	}
-	return r.anomaly(fmt.Sprintf("%s, of one key alone", names[len(names)-1]), txns...)
 }

@@ -6,10 +6,10 @@ import (
 )
 
 // assumeOrders draws what the options say of the order of versions: that each key follows real time, or each session,
-// or a ranking of transactions. A key whose versions would come before themselves is reported and left out.
+// or what transactions read before they wrote, or a ranking of transactions. A key whose versions would come before themselves is reported and left out.
 func (r *registers) assumeOrders() {
 	o := &r.found.opts
-	if !o.LinearizableKeys && !o.SequentialKeys && o.Order == nil {
+	if !o.LinearizableKeys && !o.SequentialKeys && !o.WFRKeys && o.Order == nil {
 		return
 	}
 	W := int32(len(r.writer))
@@ -45,7 +45,7 @@ func (r *registers) assumeOrders() {
 		for _, u := range uses[k] { // within one transaction
 			if u.first != u.last && u.first >= 0 {
 				es.add(u.first, u.last, ww)
-				why[[2]int32{u.first, u.last}] = fmt.Sprintf("as %s used both in turn", r.name(u.txn))
+				why[[2]int32{u.first, u.last}] = fmt.Sprintf("as %s used the one and then the other", r.name(u.txn))
 			}
 		}
 		if !r.sound(&es, why, uses[k]) {

@@ -33,12 +33,17 @@ func (f *findings) cycles(c *compiled, g *graph, why func(u, v int32, e edge) re
 			s.run(form, allowed)
 		}
 	}
+	for _, s := range searches {
+		if f.sought(longFork) {
+			s.fork()
+		}
+	}
 	return searches
 }
 
-// prefix judges prefix consistency, unless it is broken anyway or stands because more does.
+// prefix judges prefix consistency, unless it stands because more does, or is broken anyway and nobody asked how.
 func (f *findings) prefix(searches []*search) {
-	if f.breaks("strong-session-snapshot-isolation") && !f.breaks("prefix") {
+	if f.breaks("strong-session-snapshot-isolation") && (!f.breaks("prefix") || f.sought("prefix-violation")) {
 		for _, s := range searches {
 			s.prefix()
 		}
@@ -239,6 +244,66 @@ func isLongFork(hops []hop) bool {
 		}
 	}
 	return missed == 2 && seen == 2 && len(hops) == 4
+}
+
+// fork looks for a long fork among all cycles: those that were found are the shortest, or the worst.
+func (s *search) fork() {
+	p := s.p
+	each := func(n int32, e edge, do func(to int32) bool) bool {
+		var follow func(arcs []arc) bool
+		follow = func(arcs []arc) bool {
+			for _, a := range arcs {
+				*s.steps--
+				switch to := a.node(); {
+				case a.edge() != e && a.edge() != relay:
+				case int(to) < p.real:
+					if !do(to) {
+						return false
+					}
+				case !follow(p.out(to)):
+					return false
+				}
+			}
+			return true
+		}
+		for i, a := range p.out(n) {
+			if a.edge() == e && !follow(p.out(n)[i:i+1]) {
+				return false
+			}
+		}
+		return true
+	}
+	var sources edges // who each transaction read from
+	for n := range int32(p.real) {
+		each(n, wr, func(to int32) bool { sources.add(to, n, wr); return true })
+	}
+	from := sources.graph(p.nodes(), p.real)
+	for a := range int32(p.real) { // a missed w, which b saw; b missed v, which a saw
+		if *s.steps < 0 {
+			s.f.perhaps = append(s.f.perhaps, longFork)
+			s.f.rested = "long-fork: the search was given up"
+			return
+		}
+		if len(from.out(a)) == 0 {
+			continue
+		}
+		more := each(a, rw, func(w int32) bool {
+			return each(w, wr, func(b int32) bool {
+				return b == a || each(b, rw, func(v int32) bool {
+					if v == w || !slices.Contains(from.out(a), to(v, wr)) {
+						return true
+					}
+					s.f.add(longFork, func() Anomaly {
+						return s.explain([]hop{{a, w, rw}, {w, b, wr}, {b, v, rw}, {v, a, wr}})
+					})
+					return false
+				})
+			})
+		})
+		if !more {
+			return
+		}
+	}
 }
 
 // explain turns a cycle into an example, beginning with its first transaction.

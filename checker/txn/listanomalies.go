@@ -10,8 +10,8 @@ import (
 // middleRead explains a read whose last element its writer followed with another append: the reader saw a state in the
 // middle of a transaction.
 func (l *lists) middleRead(t, f, w int32) Anomaly {
-	return l.anomaly(fmt.Sprintf("%s read %s, which is %s's %s in the middle of its work: it appended to %s again after %d",
-		l.name(t), l.listAt(t, f), l.name(l.writer[w]), "state", l.keyOf(f), l.vs.value[w]), t, l.writer[w])
+	return l.anomaly(fmt.Sprintf("%s read %s, which is the state of %s in the middle of its work: it appended to %s again after %s",
+		l.name(t), l.listAt(t, f), l.name(l.writer[w]), l.keyOf(f), l.value(w)), t, l.writer[w])
 }
 
 // lookBack holds a read against what its own transaction read and appended before: it must see just that.
@@ -33,12 +33,12 @@ func (l *lists) lookBack(t, f int32) {
 	case head >= 0 && slices.Equal(list[head:], own) && (base == nil || slices.Equal(list[:head], base.List)):
 	case base == nil:
 		l.found.add("internal", func() Anomaly {
-			return l.anomaly(fmt.Sprintf("%s read %s after its own append of %s, which must be at the end", l.name(t), l.listAt(t, f), numbers(own)), t)
+			return l.anomaly(fmt.Sprintf("%s read %s after its own append of %s, which must be at the end", l.name(t), l.listAt(t, f), l.list(own)), t)
 		})
 	default:
 		l.found.add("internal", func() Anomaly {
 			return l.anomaly(fmt.Sprintf("%s read %s where it must see %s=%s, from what it had read and appended itself", l.name(t), l.listAt(t, f), l.keyOf(f),
-				numbers(append(slices.Clone(base.List), own...))), t)
+				l.list(append(slices.Clone(base.List), own...))), t)
 		})
 	}
 }
@@ -55,7 +55,7 @@ func (l *lists) lookAhead(t, f int32) {
 			continue
 		}
 		l.found.add("future-read", func() Anomaly {
-			return l.anomaly(fmt.Sprintf("%s read %s before it appended %d itself", l.name(t), l.listAt(t, p), v), t)
+			return l.anomaly(fmt.Sprintf("%s read %s before it appended %s itself", l.name(t), l.listAt(t, p), l.say(v)), t)
 		})
 		return
 	}
@@ -93,19 +93,19 @@ func (l *lists) stray(t, f int32) bool {
 
 func (l *lists) duplicate(t, f int32, v int64) {
 	l.found.add("duplicate-elements", func() Anomaly {
-		return l.anomaly(fmt.Sprintf("%s read %s, which holds %d more than once; it was appended once", l.name(t), l.listAt(t, f), v), t)
+		return l.anomaly(fmt.Sprintf("%s read %s, which holds %s more than once; it was appended once", l.name(t), l.listAt(t, f), l.say(v)), t)
 	})
 }
 
 func (l *lists) garbage(t, f int32, v int64) {
 	l.found.add("garbage-read", func() Anomaly {
-		return l.anomaly(fmt.Sprintf("%s read %s, which holds %d; nobody appended that to %s", l.name(t), l.listAt(t, f), v, l.keyOf(f)), t)
+		return l.anomaly(fmt.Sprintf("%s read %s, which holds %s; nobody appended that to %s", l.name(t), l.listAt(t, f), l.say(v), l.keyOf(f)), t)
 	})
 }
 
 func (l *lists) aborted(t, f, w int32) {
 	l.found.add("G1a", func() Anomaly {
-		return l.anomaly(fmt.Sprintf("%s read %s, which holds %d; %s, which appended it, had failed", l.name(t), l.listAt(t, f), l.vs.value[w], l.name(l.writer[w])), t, l.writer[w])
+		return l.anomaly(fmt.Sprintf("%s read %s, which holds %s; %s, which appended it, had failed", l.name(t), l.listAt(t, f), l.value(w), l.name(l.writer[w])), t, l.writer[w])
 	})
 }
 
@@ -128,8 +128,8 @@ func (l *lists) oddElements(k int32) {
 		case dirty >= 0 && l.txns[l.writer[w]].Outcome == history.OK:
 			d := dirty
 			l.found.add("dirty-update", func() Anomaly {
-				return l.anomaly(fmt.Sprintf("%s appended %d to %s on top of %d, which %s appended and which had failed (%s read %s)", l.name(l.writer[w]), v,
-					l.keyOf(f), l.vs.value[d], l.name(l.writer[d]), l.name(t), l.listAt(t, f)), l.writer[d], l.writer[w], t)
+				return l.anomaly(fmt.Sprintf("%s appended %s to %s on top of %s, which %s appended and which had failed (%s read %s)", l.name(l.writer[w]), l.say(v),
+					l.keyOf(f), l.value(d), l.name(l.writer[d]), l.name(t), l.listAt(t, f)), l.writer[d], l.writer[w], t)
 			})
 			dirty = -1
 		}
@@ -154,8 +154,8 @@ func (l *lists) ownOrders() {
 		}
 		k := l.key[f]
 		l.found.add("atomicity", func() Anomaly {
-			return l.anomaly(fmt.Sprintf("%s appended %d and then %d to %s, but %s read %s, without %d before %d", l.name(t), l.op(p, t).Value, l.vs.value[w],
-				l.keyOf(f), l.name(l.owner[k]), l.listAt(l.owner[k], l.longest[k]), l.op(p, t).Value, l.vs.value[w]), t, l.owner[k])
+			return l.anomaly(fmt.Sprintf("%s appended %s and then %s to %s, but %s read %s, without %s before %s", l.name(t), l.say(l.op(p, t).Value), l.value(w),
+				l.keyOf(f), l.name(l.owner[k]), l.listAt(l.owner[k], l.longest[k]), l.say(l.op(p, t).Value), l.value(w)), t, l.owner[k])
 		})
 	}
 }

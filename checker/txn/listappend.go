@@ -28,29 +28,58 @@ type lists struct {
 }
 
 func checkLists(txns []Txn, opts Options) Report {
-	l, r := newLists(txns, opts)
+	l, r := newLists(txns, newFindings(opts))
 	if r != nil {
 		return *r
 	}
+	l.find()
+	return l.found.sum(l.compiled)
+}
+
+// find finds all anomalies beyond those that the versions showed.
+func (l *lists) find() {
 	f := l.found
 	searches := f.cycles(l.compiled, &l.graph, l.why)
+	if f.inner {
+		return // cycles decide serializability
+	}
 	if f.breaks("prefix") || f.breaks("monotonic-atomic-view") || f.breaks("strong-session-snapshot-isolation") {
 		f.weak(l.facts(searches))
 	}
+	f.disagreed(l)
 	f.prefix(searches)
-	if f.breaks("strict-serializable") && !f.breaks("parallel-snapshot-isolation") {
+	if f.breaks("strict-serializable") && (!f.breaks("parallel-snapshot-isolation") || len(f.opts.Anomalies) > 0) {
 		f.openLists(l)
 	}
 	if f.breaks("strict-serializable") {
-		f.perKey(l)
+		f.eachKey(l.compiled, l.onCycles(searches), func(txns []Txn, one *findings) {
+			if k, r := newLists(txns, one); r == nil {
+				k.find()
+			}
+		})
 	}
-	return f.sum(l.compiled)
+}
+
+// onCycles returns the keys that transactions on cycles used: a cycle of one key alone is one of all keys.
+func (l *lists) onCycles(searches []*search) []bool {
+	keys := make([]bool, len(l.keys.name))
+	for _, s := range searches {
+		for _, t := range s.p.node {
+			if int(t) >= len(l.txns) {
+				continue
+			}
+			for f := l.start[t]; f < l.start[t+1]; f++ {
+				keys[l.key[f]] = true
+			}
+		}
+	}
+	return keys
 }
 
 // newLists recovers the versions and the dependencies. A report is returned instead if they cannot be.
-func newLists(txns []Txn, opts Options) (*lists, *Report) {
-	c := compile(txns)
-	l := &lists{compiled: c, found: newFindings(opts)}
+func newLists(txns []Txn, f *findings) (*lists, *Report) {
+	c := compile(txns, f.opts.Word)
+	l := &lists{compiled: c, found: f}
 	if len(c.again) > 0 {
 		for t := range int32(len(txns)) {
 			for f := c.start[t]; c.in[t] && f < c.start[t+1]; f++ {
@@ -79,7 +108,7 @@ func newLists(txns []Txn, opts Options) (*lists, *Report) {
 
 // Orders recovers the versions of the keys of a list-append history, in the order in which keys are first seen.
 func Orders(txns []Txn) []Order {
-	l, r := newLists(txns, Options{})
+	l, r := newLists(txns, newFindings(Options{}))
 	if r != nil {
 		return nil
 	}
@@ -243,6 +272,8 @@ func (l *lists) readAll() bool {
 			}
 			if !l.ownBefore(f) {
 				l.read(t, f, k, l.places(k, len(op.List)))
+			} else if n := l.before(t, f); n > 0 {
+				l.readFrom(t, f, l.versions(k)[n-1])
 			}
 		}
 	}
@@ -273,12 +304,7 @@ func (l *lists) ownBefore(f int32) bool {
 func (l *lists) read(t, f, k, n int32) {
 	vs := l.versions(k)
 	if n > 0 {
-		if w := vs[n-1]; l.writer[w] != t {
-			l.edges.add(l.writer[w], t, wr)
-			if l.middle[w] {
-				l.found.add("G1b", func() Anomaly { return l.middleRead(t, f, w) })
-			}
-		}
+		l.readFrom(t, f, vs[n-1])
 	}
 	switch {
 	case int(n) < len(vs):
@@ -287,6 +313,17 @@ func (l *lists) read(t, f, k, n int32) {
 		}
 	case l.unread[k] < l.unread[k+1]:
 		l.finals.add(k, t, rw)
+	}
+}
+
+// readFrom draws the edge of a read whose last element, but for appends of its own, is that of a write.
+func (l *lists) readFrom(t, f, w int32) {
+	if l.writer[w] == t {
+		return
+	}
+	l.edges.add(l.writer[w], t, wr)
+	if l.middle[w] {
+		l.found.add("G1b", func() Anomaly { return l.middleRead(t, f, w) })
 	}
 }
 
@@ -330,4 +367,22 @@ func (l *lists) linkUnread() graph {
 	g := l.edges.graph(nodes, len(l.txns))
 	l.edges = edges{}
 	return g
+}
+
+// before returns how many versions a read that follows its transaction's own appends shows to have been there before
+// them; -1 if an earlier read tells that, or if it does not end with what was appended.
+func (l *lists) before(t, f int32) int32 {
+	list := l.op(f, t).List
+	n := len(list)
+	for p := l.prev[f]; p >= 0; p = l.prev[p] {
+		switch op := l.op(p, t); {
+		case op.Kind == Append:
+			if n--; n < 0 || list[n] != op.Value {
+				return -1
+			}
+		case l.known(t, op):
+			return -1
+		}
+	}
+	return l.places(l.key[f], n)
 }

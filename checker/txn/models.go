@@ -3,6 +3,7 @@ package txn
 import (
 	"slices"
 	"strings"
+	"sync"
 )
 
 // A model is a consistency model: the models it implies and the anomalies that it forbids beyond those that they do.
@@ -43,21 +44,26 @@ var models = []model{
 	{"read-committed", []string{"read-uncommitted"}, []string{"G1"}},
 	{"read-uncommitted", nil, []string{"G0", "duplicate-elements", "cyclic-versions", "garbage-read", "atomicity"}},
 	{"per-key-linearizable", []string{"per-key-sequential"}, []string{"per-key-linearizable-violation"}},
-	{"per-key-sequential", nil, []string{"per-key-sequential-violation"}},
-	{"pram", []string{"monotonic-reads", "monotonic-writes", "read-your-writes"}, nil},
+	// All but the first are of one key.
+	{"per-key-sequential", nil, []string{"per-key-sequential-violation", "internal", "future-read", "G1a", "G1b", "lost-update", "duplicate-elements", "cyclic-versions", "garbage-read", "atomicity"}},
+	{"pram", []string{"monotonic-reads", "monotonic-writes", "read-your-writes"}, []string{"pram-violation"}},
 	{"writes-follow-reads", nil, []string{"writes-follow-reads-violation"}},
 	{"monotonic-reads", nil, []string{"monotonic-reads-violation"}},
 	{"monotonic-writes", nil, []string{"monotonic-writes-violation"}},
 	{"read-your-writes", nil, []string{"read-your-writes-violation"}},
 }
 
-// aliases are other names of the same models.
+// aliases are other names of the same models, and names of models that histories of keyed reads cannot tell from them:
+// forward consistent view asks for starts that agree with commits, and where starts are not recorded they may lie early
+// enough; view and one-copy serializability ask for an order in which the reads are what they are, and it is from reads
+// that versions get their order here.
 var aliases = map[string]string{
 	"PL-1": "read-uncommitted", "PL-2": "read-committed", "PL-CS": "cursor-stability", "PL-2+": "consistent-view",
 	"PL-2.99": "repeatable-read", "PL-SI": "snapshot-isolation", "PL-3": "serializable", "PL-SS": "strict-serializable",
 	"conflict-serializable": "serializable", "strong-serializable": "strict-serializable", "ROLA": "update-atomic",
 	"linearizable": "per-key-linearizable", "sequential": "per-key-sequential", "PRAM": "pram", "PSI": "parallel-snapshot-isolation",
 	"strong-session-PL-1": "strong-session-read-uncommitted", "strong-session-PL-2": "strong-session-read-committed",
+	"PL-FCV": "consistent-view", "forward-consistent-view": "consistent-view", "view-serializable": "serializable", "1SR": "serializable",
 	"strong-PL-1": "strong-read-uncommitted", "strong-PL-2": "strong-read-committed",
 }
 
@@ -71,7 +77,7 @@ var implied = map[string][]string{
 	"G-single-item":               {"G-single", "G-nonadjacent-item", "G-single-item-process"},
 	"G-single-item-process":       {"G-single-process", "G-nonadjacent-item-process", "G-single-item-realtime"},
 	"G-single-item-realtime":      {"G-single-realtime", "G-nonadjacent-item-realtime"},
-	"G-single":                    {"G-nonadjacent", "G-single-process"},
+	"G-single":                    {"G-nonadjacent", "G-single-process", "GSIb"},
 	"G-single-process":            {"G-nonadjacent-process", "G-single-realtime"},
 	"G-single-realtime":           {"G-nonadjacent-realtime"},
 	"G-nonadjacent-item":          {"G-nonadjacent", "G2-item", "G-nonadjacent-item-process"},
@@ -80,7 +86,7 @@ var implied = map[string][]string{
 	"G-nonadjacent":               {"G2", "G-nonadjacent-process"},
 	"G-nonadjacent-process":       {"G2-process", "G-nonadjacent-realtime"},
 	"G-nonadjacent-realtime":      {"G2-realtime"},
-	"G2-item":                     {"G2", "G2-item-process"},
+	"G2-item":                     {"G2", "G2-item-process", "write-skew"},
 	"G2-item-process":             {"G2-process", "G2-item-realtime"},
 	"G2-item-realtime":            {"G2-realtime"},
 	"G2":                          {"G2-process"},
@@ -90,6 +96,16 @@ var implied = map[string][]string{
 	"incompatible-order": {"G1a"}, "dirty-update": {"G1a"}, "garbage-read": {"G1a"},
 	"future-read": {"G1c"},
 	"long-fork":   {"G-nonadjacent-item"},
+	"write-skew":  {"G2"},  // of keys, all that G2-item is (Hermitage)
+	"GSIb":        {"GSI"}, // starts that no read shows may lie anywhere, which leaves of it what G-single is
+
+	"receding-read":                {"fractured-read"},
+	"fractured-read":               {"causal-violation"},
+	"causal-violation":             {"prefix-violation"},
+	"read-your-writes-violation":   {"pram-violation"},
+	"monotonic-reads-violation":    {"pram-violation"},
+	"monotonic-writes-violation":   {"pram-violation"},
+	"per-key-sequential-violation": {"per-key-linearizable-violation"},
 }
 
 // severities orders anomalies, the worst first, for the one sentence of a report.
@@ -179,17 +195,20 @@ func implying(names []string) map[string]bool {
 	return wanted
 }
 
-// below returns the models that a model implies, itself included.
-func below(name string) map[string]bool {
-	return spread([]string{name}, func(n string) []string {
-		for _, m := range models {
-			if m.name == n {
-				return m.implies
-			}
-		}
-		return nil
-	})
-}
+// below returns the models that a model implies, itself included. Nobody may change them.
+func below(name string) map[string]bool { return implications()[name] }
+
+var implications = sync.OnceValue(func() map[string]map[string]bool {
+	implies := map[string][]string{}
+	for _, m := range models {
+		implies[m.name] = m.implies
+	}
+	all := map[string]map[string]bool{}
+	for _, m := range models {
+		all[m.name] = spread([]string{m.name}, func(n string) []string { return implies[n] })
+	}
+	return all
+})
 
 // brokenBy returns the models that some anomalies rule out, in the order of models.
 func brokenBy(anomalies []string) []string {

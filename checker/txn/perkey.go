@@ -1,120 +1,67 @@
 package txn
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
 
-// perKey judges each list alone: its versions are in one order, so a key is linearizable if whoever began after another
-// had returned saw, and left, nothing older than the other left; and sequential if that holds within each session.
-// (Herlihy and Wing, "Linearizability", TOPLAS 1990; it is local, so keys can be judged one by one.)
-func (f *findings) perKey(l *lists) {
-	spans := l.spans()
-	tl := l.timeline()
-	newest := make([]mark, len(l.keys.name))
-	leave := func(t int32, marks []mark) {
-		for _, s := range spans.of(t) {
-			if s.high > marks[s.key].high {
-				marks[s.key] = mark{s.high, t}
-			}
-		}
+// eachKey judges what was done to each key as a history of its own: a key is linearizable if that is strictly
+// serializable, and sequential if it is strong session serializable. Both are local, so keys can be judged one by one
+// (Herlihy and Wing, "Linearizability", TOPLAS 1990). Keys that only are given need be looked at; nil: all.
+func (f *findings) eachKey(c *compiled, only []bool, check func(txns []Txn, one *findings)) {
+	if f.inner || f.breaks("per-key-sequential") && !f.sought("per-key-linearizable-violation") && !f.sought("per-key-sequential-violation") {
+		return
 	}
-	e := 0
-	for _, t := range tl.byCall {
-		for ; e < len(tl.byEnd) && tl.end[tl.byEnd[e]] < tl.call[t]; e++ {
-			leave(tl.byEnd[e], newest)
-		}
-		for _, s := range spans.of(t) {
-			if m := newest[s.key]; s.low < m.high {
-				f.add("per-key-linearizable-violation", func() Anomaly { return l.behind(s, t, m.txn, "had returned before it began") })
-			}
-		}
-	}
-	byRun := make([][]int32, 0)
-	for _, t := range tl.byCall {
-		for int(l.run[t]) >= len(byRun) {
-			byRun = append(byRun, nil)
-		}
-		byRun[l.run[t]] = append(byRun[l.run[t]], t)
-	}
-	clear(newest)
-	for _, run := range byRun {
-		for _, t := range run {
-			for _, s := range spans.of(t) {
-				if m := newest[s.key]; s.low < m.high {
-					f.add("per-key-sequential-violation", func() Anomaly { return l.behind(s, t, m.txn, "came before it in its session") })
-				}
-			}
-			leave(t, newest)
-		}
-		for _, t := range run {
-			for _, s := range spans.of(t) {
-				newest[s.key] = mark{}
-			}
-		}
-	}
-}
-
-// A mark is the newest version of a key that somebody has left behind: how many appends it holds.
-type mark struct {
-	high, txn int32
-}
-
-// A span says that a transaction used a key from the version with low appends to the one with high. An append that no
-// read holds came after all others, nobody knows how much later.
-type span struct {
-	key, low, high int32
-}
-
-type spans struct {
-	first []int32
-	all   []span
-}
-
-func (s *spans) of(t int32) []span { return s.all[s.first[t]:s.first[t+1]] }
-
-func (l *lists) spans() *spans {
-	s := &spans{first: make([]int32, len(l.txns)+1)}
-	for t := range int32(len(l.txns)) {
-		begin := len(s.all)
-		s.first[t] = int32(begin)
-		if !l.in[t] {
+	steps := max(100_000, f.opts.Steps/len(c.keys.name))
+	for k, txns := range c.byKey(only) {
+		if len(txns) == 0 {
 			continue
 		}
-		for f := l.start[t]; f < l.start[t+1]; f++ {
-			k := l.key[f]
-			last := l.first[k+1] - l.first[k]
-			low, high := int32(0), int32(0)
-			if w := l.write[f]; w >= 0 {
-				if l.astray[w] {
-					continue
-				}
-				low, high = l.place[w], l.place[w]+1
-				if l.place[w] < 0 {
-					low, high = last+1, last+1
-				}
-			} else {
-				op := l.op(f, t)
-				if !l.known(t, op) || l.ownBefore(f) || l.longest[k] >= 0 && !isPrefix(op.List, l.op(l.longest[k], l.owner[k]).List) {
-					continue
-				}
-				low = l.places(k, len(op.List))
-				high = low
-			}
-			merged := false
-			for i := begin; i < len(s.all); i++ {
-				if s.all[i].key == k {
-					s.all[i].low, s.all[i].high = min(s.all[i].low, low), max(s.all[i].high, high)
-					merged = true
-				}
-			}
-			if !merged {
-				s.all = append(s.all, span{k, low, high})
+		one := newFindings(Options{Steps: steps, Examples: 1, Word: f.opts.Word})
+		one.inner = true
+		check(txns, one)
+		for _, pair := range [...][2]string{{"strict-serializable", "per-key-linearizable"}, {"strong-session-serializable", "per-key-sequential"}} {
+			model, m := pair[0], pair[1]
+			switch {
+			case one.breaks(model):
+				f.add(m+"-violation", func() Anomaly { return one.ofOneKey(model, c.keys.name[k]) })
+			case slices.ContainsFunc(one.open, func(o string) bool { return below(model)[o] }):
+				f.leave(m, m+"-violation", fmt.Sprintf("%s: the search was given up for key %s", m, c.keys.name[k]))
 			}
 		}
 	}
-	s.first[len(l.txns)] = int32(len(s.all))
-	return s
 }
 
-func (l *lists) behind(s span, t, earlier int32, how string) Anomaly {
-	return l.anomaly(fmt.Sprintf("%s used %s as it was with %d elements, although %s, which %s, had left at least %d in it", l.name(t), l.keys.name[s.key],
-		s.low, l.name(earlier), how, s.high), t, earlier, l.owner[s.key])
+// byKey returns for each key the transactions that used it, with their operations on it alone. Failed ones count, since
+// others may have read from them.
+func (c *compiled) byKey(only []bool) [][]Txn {
+	txns := make([][]Txn, len(c.keys.name))
+	last := make([]int32, len(c.keys.name)) // the last transaction of each, + 1
+	for t := range int32(len(c.txns)) {
+		for f := c.start[t]; f < c.start[t+1]; f++ {
+			k := c.key[f]
+			if only != nil && !only[k] {
+				continue
+			}
+			if last[k] != t+1 {
+				last[k] = t + 1
+				one := c.txns[t]
+				one.Ops = nil
+				txns[k] = append(txns[k], one)
+			}
+			one := &txns[k][len(txns[k])-1]
+			one.Ops = append(one.Ops, *c.op(f, t))
+		}
+	}
+	return txns
+}
+
+// ofOneKey takes the worst anomaly that breaks a model out of what was found for one key.
+func (f *findings) ofOneKey(model, key string) Anomaly {
+	names := slices.DeleteFunc(f.names(), func(name string) bool { return !slices.Contains(brokenBy([]string{name}), model) })
+	worst := slices.MinFunc(names, func(a, b string) int { return cmp.Compare(severity(a), severity(b)) })
+	a := f.anomalies[worst][0]
+	a.Reason = fmt.Sprintf("of %s alone, %s: %s", key, worst, a.Reason)
+	return a
 }

@@ -3,7 +3,6 @@ package txn
 import (
 	"fmt"
 	"slices"
-	"strconv"
 
 	"faultlab/checker/history"
 )
@@ -32,7 +31,7 @@ type version struct {
 func checkRegisters(txns []Txn, opts Options) Report { return newRegisters(txns, opts).report() }
 
 func newRegisters(txns []Txn, opts Options) *registers {
-	return &registers{facts: &facts{compiled: compile(txns)}, found: newFindings(opts), orphans: map[version]int32{}, because: map[[2]int32]string{}}
+	return &registers{facts: &facts{compiled: compile(txns, opts.Word)}, found: newFindings(opts), orphans: map[version]int32{}, because: map[[2]int32]string{}}
 }
 
 func (r *registers) report() Report {
@@ -47,6 +46,18 @@ func (r *registers) report() Report {
 		}
 		return f.ambiguous(c, "written")
 	}
+	r.find()
+	rep := f.sum(c)
+	if len(r.readKey) == 0 && rep.Verdict == history.Pass {
+		rep.Verdict, rep.Reason = history.Undetermined, "no committed transaction read anything: there is nothing to judge"
+		rep.Holds = nil
+	}
+	return rep
+}
+
+// find finds all anomalies, unless one version was written twice.
+func (r *registers) find() {
+	f, c := r.found, r.compiled
 	r.make()
 	r.commit()
 	r.readAll()
@@ -57,16 +68,9 @@ func (r *registers) report() Report {
 	early := r.readers.graph(r.versions(), 0)
 	r.graph = r.edges.graph(r.edges.missed(len(r.txns), &early, &r.late), len(r.txns))
 	searches := f.cycles(c, &r.graph, r.why)
-	if len(r.readKey) == 0 {
-		rep := f.sum(c)
-		if rep.Verdict == history.Pass {
-			rep.Verdict, rep.Reason = history.Undetermined, "no committed transaction read anything: there is nothing to judge"
-			rep.Holds = nil
-		}
-		return rep
+	if len(r.readKey) > 0 {
+		r.judge(searches)
 	}
-	r.judge(searches)
-	return f.sum(c)
 }
 
 // make makes room for all that the operations can tell, since most of them will.
@@ -216,7 +220,7 @@ func (r *registers) valueAt(t, f int32) string {
 	if op.Kind == Read && op.Nil {
 		return r.keyOf(f) + "=nothing"
 	}
-	return r.keyOf(f) + "=" + strconv.FormatInt(op.Value, 10)
+	return r.keyOf(f) + "=" + r.say(op.Value)
 }
 
 // relate draws what follows whatever the model: who read from whom; that what was there at first came before all
@@ -249,8 +253,8 @@ func (r *registers) relate() {
 			if w < 0 {
 				return
 			}
-			if from >= 0 {
-				r.order(from, w, "")
+			if from >= 0 { // the wr edge orders them already, unless the model allows to read what comes later
+				r.later.add(from, r.writer[w], rw)
 			}
 			if first := updated[n]; first > 0 {
 				r.found.add("lost-update", func() Anomaly {
@@ -261,17 +265,6 @@ func (r *registers) relate() {
 				updated[n] = t + 1
 			}
 		})
-	}
-	if r.found.opts.WFRKeys {
-		for i, n := range r.readers.from {
-			if n < W+int32(len(r.keys.name)) {
-				continue
-			}
-			t, v := r.readers.arcs[i].node(), r.orphan[n-W-int32(len(r.keys.name))]
-			if w := r.wrote(t, v.key); w >= 0 {
-				r.later.add(n, t, rw)
-			}
-		}
 	}
 	r.assumeOrders()
 }
@@ -292,12 +285,12 @@ func (r *registers) versionName(n int32) string {
 	W, K := int32(len(r.writer)), int32(len(r.keys.name))
 	switch {
 	case n < W:
-		return r.keys.name[r.vs.key[n]] + "=" + strconv.FormatInt(r.vs.value[n], 10)
+		return r.keys.name[r.vs.key[n]] + "=" + r.value(n)
 	case n < W+K:
 		return r.keys.name[n-W] + "=nothing"
 	}
 	v := r.orphan[n-W-K]
-	return r.keys.name[v.key] + "=" + strconv.FormatInt(v.value, 10)
+	return r.keys.name[v.key] + "=" + r.say(v.value)
 }
 
 // why explains an edge of a register history.

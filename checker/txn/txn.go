@@ -63,6 +63,9 @@ type Options struct {
 	// elsewhere. Transactions that are not in it are not ranked.
 	Order map[int]int
 
+	// Word writes a value in reasons, if values only stand for others; nil: in decimal.
+	Word func(value int64) string
+
 	// Examples is how many examples of one anomaly are explained; 0 means 8. All are counted.
 	Examples int
 	// Steps bounds the work spent on making examples shortest, and, for registers beyond causal consistency, on

@@ -3,7 +3,6 @@ package txn
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // weak judges the models below snapshot isolation that cycles of dependencies do not: monotonic atomic view, read
@@ -11,86 +10,60 @@ import (
 // that one" (Biswas and Enea, "On the Complexity of Checking Transactional Consistency", OOPSLA 2019), and holds if the
 // demands contradict neither each other nor the order that is known.
 func (f *findings) weak(x *facts) {
-	f.demanding(x, "receding-read", x.wrBase(false), x.receding(false))
+	reads, sessions := func() graph { return x.flow(false) }, func() graph { return x.flow(true) }
+	f.demanding(x, "receding-read", x.wrBase(false), x.receding(false), reads)
 	if f.counts["receding-read"] == 0 {
-		f.demanding(x, "fractured-read", x.wrBase(false), x.receding(true))
+		f.demanding(x, "fractured-read", x.wrBase(false), x.receding(true), reads)
 	}
-	if !f.breaks("causal") {
+	if !f.breaks("causal") || f.sought("causal-violation") {
 		demands, ok := x.causal()
 		if !ok {
-			f.leave("causal", fmt.Sprintf("causal consistency: %d transactions in %d sessions are too many to follow", len(x.txns), x.runs()))
+			f.leave("causal", "causal-violation", fmt.Sprintf("causal consistency: %d transactions in %d sessions are too many to follow", len(x.txns), x.runs()))
 		}
-		f.demanding(x, "causal-violation", x.wrBase(true), demands)
+		f.demanding(x, "causal-violation", x.wrBase(true), demands, sessions)
 	}
 	if f.breaks("causal") || slices.Contains(f.open, "causal") {
-		f.demanding(x, "read-your-writes-violation", nil, x.ownWrites())
-		f.demanding(x, "monotonic-reads-violation", nil, x.monotonicReads())
-		f.demanding(x, "monotonic-writes-violation", nil, x.monotonicWrites())
-		f.demanding(x, "writes-follow-reads-violation", nil, x.writesFollowReads())
+		s := x.sessionRows()
+		own, reads, writes := s.ownWrites(), s.monotonicReads(), s.monotonicWrites()
+		f.demanding(x, "read-your-writes-violation", nil, own, sessions)
+		f.demanding(x, "monotonic-reads-violation", nil, reads, sessions)
+		f.demanding(x, "monotonic-writes-violation", nil, writes, sessions)
+		if !f.has("pram-violation") { // each can stand without the others, by another order of versions
+			f.demanding(x, "pram-violation", nil, slices.Concat(own, reads, writes), sessions)
+		}
+		f.demanding(x, "writes-follow-reads-violation", nil, s.writesFollowReads(), sessions)
 	}
 }
 
-// breaks says that what was found rules out a model.
-func (f *findings) breaks(model string) bool { return slices.Contains(brokenBy(f.names()), model) }
+// has says that an anomaly, or one that implies it, was found.
+func (f *findings) has(name string) bool {
+	return slices.ContainsFunc(f.names(), func(found string) bool { return implies(found, name) })
+}
 
-// leave notes that a model could not be judged.
-func (f *findings) leave(model, why string) {
+// breaks says that what was found rules out a model.
+func (f *findings) breaks(model string) bool {
+	return len(f.counts) > 0 && slices.Contains(brokenBy(f.names()), model)
+}
+
+// sought says that an anomaly was asked for by name and not found so far. It is looked for then even where the models
+// that forbid it are known to be broken.
+func (f *findings) sought(name string) bool {
+	return len(f.opts.Anomalies) > 0 && f.opts.explicit()[name] && !f.has(name)
+}
+
+// leave notes that a model could not be judged, since nobody knows whether an anomaly occurred.
+func (f *findings) leave(model, anomaly, why string) {
 	f.open = append(f.open, model)
+	f.perhaps = append(f.perhaps, anomaly)
 	if f.rested == "" {
 		f.rested = why
 	}
 }
 
-// demanding reports an anomaly if demands contradict.
-func (f *findings) demanding(x *facts, name string, base *edges, demands []demand) {
-	core := x.holdsUp(demands, base)
-	if core == nil {
-		return
-	}
-	f.add(name, func() Anomaly {
-		var txns []int32
-		var words []string
-		for _, d := range core {
-			words = append(words, x.sayDemand(d))
-			txns = append(txns, x.writer[d.first], d.reader)
-			if d.then >= 0 {
-				txns = append(txns, x.writer[d.then])
-			}
-			txns = append(txns, d.path...)
-		}
-		words = slices.Compact(words)
-		if len(core) > 1 {
-			words = append(words, "these cannot all be")
-		}
-		return x.anomaly(strings.Join(words, "; "), txns...)
-	})
-}
-
-func (x *facts) sayDemand(d demand) string {
-	key := x.keys.name[x.vs.key[d.first]]
-	var way []string
-	for _, t := range d.path {
-		way = append(way, x.name(t))
-	}
-	through := ""
-	if len(way) > 0 {
-		through = " (through " + strings.Join(way, ", ") + ")"
-	}
-	who, from := x.name(d.reader), x.name(x.writer[d.first])
-	if d.then == initial {
-		return fmt.Sprintf("%s saw %s as nobody had written it, after %s%s, which wrote %d to it", who, key, from, through, x.vs.value[d.first])
-	}
-	if x.writer[d.then] == d.reader {
-		return fmt.Sprintf("%s wrote %d to %s after %s%s had written %d", who, x.vs.value[d.then], key, from, through, x.vs.value[d.first])
-	}
-	return fmt.Sprintf("%s saw %s's %d in %s after %s%s, which wrote %d to it: %d must be the older", who, x.name(x.writer[d.then]), x.vs.value[d.then], key, from, through,
-		x.vs.value[d.first], x.vs.value[d.first])
-}
-
 // wrBase returns who read from whom, and with sessions also their order. For lists the order of versions, which cycles
 // hold against it, is known, and nothing is returned.
 func (x *facts) wrBase(sessions bool) *edges {
-	if x.before != nil {
+	if x.rank != nil {
 		return nil
 	}
 	var es edges
@@ -126,7 +99,7 @@ func (x *facts) receding(any bool) []demand {
 					return
 				}
 				if w := x.wrote(x.writer[from], k); w >= 0 && w != then && (then < 0 || x.writer[then] != x.writer[w]) {
-					demands = append(demands, demand{first: w, then: then, reader: t})
+					demands = append(demands, wants(w, then, t))
 				}
 			})
 		})
@@ -257,7 +230,7 @@ func (x *facts) led(g *graph, timed, missed bool) (demands []demand, ok bool) {
 					if w < 0 || w == from || from >= 0 && (x.writer[w] == x.writer[from] || of(x.writer[from])[h.run] > c.place[x.writer[w]]) {
 						continue
 					}
-					demands = append(demands, demand{first: w, then: from, reader: t})
+					demands = append(demands, wants(w, from, t))
 				}
 			})
 		}
@@ -295,37 +268,11 @@ func (x *facts) led(g *graph, timed, missed bool) (demands []demand, ok bool) {
 				continue
 			}
 			if v := x.writer[h.writes[at]]; of(v)[x.run[t]] <= c.place[t] {
-				demands = append(demands, demand{first: from, then: h.writes[at], reader: t})
+				demands = append(demands, wants(from, h.writes[at], t))
 			}
 		}
 	})
 	return demands, true
-}
-
-// ownWrites demands that a transaction sees what its session wrote before.
-func (x *facts) ownWrites() []demand {
-	c := x.chains()
-	var demands []demand
-	x.eachRead(func(t, k, from int32) {
-		for i := range c.byKey[k] {
-			if h := &c.byKey[k][i]; h.run == x.run[t] {
-				demands = append(demands, x.allBefore(h, c.place[t], from, t)...)
-			}
-		}
-	})
-	return demands
-}
-
-// allBefore demands that all writes of a run before number n come before what a reader saw.
-func (x *facts) allBefore(h *chain, n, from, reader int32, path ...int32) []demand {
-	var demands []demand
-	end, _ := slices.BinarySearch(h.at, n)
-	for _, w := range h.writes[:end] {
-		if w != from && (from < 0 || x.writer[w] != x.writer[from]) {
-			demands = append(demands, demand{first: w, then: from, reader: reader, path: path})
-		}
-	}
-	return demands
 }
 
 func (x *facts) eachRead(do func(t, k, from int32)) {
@@ -334,137 +281,4 @@ func (x *facts) eachRead(do func(t, k, from int32)) {
 			x.reads(t, func(_, k, from int32) { do(t, k, from) })
 		}
 	}
-}
-
-// A sight is a version that a session knew of, because transaction u of it, number n of its run, had read from the
-// transaction that wrote it.
-type sight struct {
-	write, u, n int32
-}
-
-// sights are what each session run knew of each key, in its order.
-type sights map[[2]int32][]sight
-
-// sights goes through the sessions. Where the order of versions is known only the newest of each moment is kept.
-func (x *facts) sights(place []int32) sights {
-	known := sights{}
-	for _, t := range x.byCall() {
-		r := x.run[t]
-		if r < 0 || !x.in[t] {
-			continue
-		}
-		x.reads(t, func(_, _, from int32) {
-			if from < 0 || x.run[x.writer[from]] == r {
-				return
-			}
-			s := x.writer[from]
-			for _, w := range x.writes[x.writeFirst[s]:x.writeFirst[s+1]] {
-				at := [2]int32{r, x.vs.key[w]}
-				list := known[at]
-				if len(list) > 0 && (list[len(list)-1].write == w || x.before != nil && x.before(w, list[len(list)-1].write)) {
-					continue
-				}
-				known[at] = append(list, sight{w, t, place[t]})
-			}
-		})
-	}
-	return known
-}
-
-// upTo calls do for what a run knew of a key by the time of its transaction number n, that one included; where the
-// order of versions is known, for the newest alone.
-func (x *facts) upTo(known sights, run, k, n int32, do func(s sight)) {
-	list := known[[2]int32{run, k}]
-	end, _ := slices.BinarySearchFunc(list, n+1, func(s sight, n int32) int { return int(s.n - n) })
-	list = list[:end]
-	if x.before != nil && end > 0 {
-		list = list[end-1:]
-	}
-	for _, s := range list {
-		do(s)
-	}
-}
-
-// monotonicReads demands that a transaction sees what transactions of its session have read from.
-func (x *facts) monotonicReads() []demand {
-	var demands []demand
-	place := x.chains().place
-	known := x.sights(place)
-	x.eachRead(func(t, k, from int32) {
-		x.upTo(known, x.run[t], k, place[t]-1, func(s sight) {
-			if s.write != from && x.writer[s.write] != t && (from < 0 || x.writer[from] != x.writer[s.write]) {
-				demands = append(demands, demand{first: s.write, then: from, reader: t, path: []int32{s.u}})
-			}
-		})
-	})
-	return demands
-}
-
-// monotonicWrites demands that the writes of one session to a key are in its order, and that who reads from a session
-// sees what it wrote before.
-func (x *facts) monotonicWrites() []demand {
-	c := x.chains()
-	var demands []demand
-	for _, chains := range c.byKey {
-		for i := range chains {
-			for j := 1; j < len(chains[i].writes); j++ {
-				demands = append(demands, demand{first: chains[i].writes[j-1], then: chains[i].writes[j], reader: x.writer[chains[i].writes[j]]})
-			}
-		}
-	}
-	for t := range int32(len(x.txns)) {
-		if !x.in[t] {
-			continue
-		}
-		x.reads(t, func(_, _, seen int32) {
-			if seen < 0 || x.writer[seen] == t {
-				return
-			}
-			s := x.writer[seen]
-			x.reads(t, func(_, k, from int32) {
-				for i := range c.byKey[k] {
-					if h := &c.byKey[k][i]; h.run == x.run[s] {
-						if w := h.last(c.place[s] - 1); w >= 0 && w != from && x.writer[w] != t && (from < 0 || x.writer[w] != x.writer[from]) {
-							demands = append(demands, demand{first: w, then: from, reader: t, path: []int32{s}})
-						}
-					}
-				}
-			})
-		})
-	}
-	return demands
-}
-
-// writesFollowReads demands that what a session wrote comes after what it had read, in the order of each key and for
-// all who read from it.
-func (x *facts) writesFollowReads() []demand {
-	var demands []demand
-	place := x.chains().place
-	known := x.sights(place)
-	for t := range int32(len(x.txns)) {
-		if !x.in[t] {
-			continue
-		}
-		for _, v := range x.writes[x.writeFirst[t]:x.writeFirst[t+1]] {
-			x.upTo(known, x.run[t], x.vs.key[v], place[t], func(s sight) {
-				if s.write != v {
-					demands = append(demands, demand{first: s.write, then: v, reader: t, path: []int32{s.u}})
-				}
-			})
-		}
-		x.reads(t, func(_, _, seen int32) {
-			if seen < 0 || x.writer[seen] == t {
-				return
-			}
-			by := x.writer[seen]
-			x.reads(t, func(_, k, from int32) {
-				x.upTo(known, x.run[by], k, place[by], func(s sight) {
-					if s.write != from && x.writer[s.write] != t && (from < 0 || x.writer[from] != x.writer[s.write]) {
-						demands = append(demands, demand{first: s.write, then: from, reader: t, path: []int32{s.u, by}})
-					}
-				})
-			})
-		})
-	}
-	return demands
 }
