@@ -26,6 +26,7 @@ type Model struct {
 
 	keyed bool // it names objects itself, so that [key value] is no independent history
 	whole bool // one piece takes the operations of all keys
+	fails bool // what a failed operation told counts too
 	open  func(q Question) piece
 }
 
@@ -116,6 +117,16 @@ type call struct {
 	asked    history.Value // the invocation's value, or if there is none the completion's
 	answered history.Value // the completion's; nothing unless it is OK, or an info event told of something
 	at       history.Jepsen
+}
+
+// more is a member of the completion, or if that has none of the invocation, that few models need.
+func (c call) more(name string) history.Value {
+	for _, body := range [...]any{c.Out, c.In} {
+		if event, told := body.(history.Jepsen); told && event.More != nil {
+			return event.More.Get(name)
+		}
+	}
+	return history.Value{}
 }
 
 // wrong is the error of an operation that the model does not know.
@@ -212,7 +223,7 @@ func (s *splitter) add(op *history.Op) error {
 	if answered {
 		c.answered, op.Index = out.Value, out.Event
 	}
-	if op.Outcome == history.Failed {
+	if op.Outcome == history.Failed && !s.m.fails {
 		c.answered = history.Value{}
 	}
 	s.seen++
@@ -273,6 +284,14 @@ func (s *splitter) answer() Judgement {
 		a.Reason = fmt.Sprintf("each of %d keys by itself; %s: %s", len(s.keys), s.keys[0], a.Reason)
 	}
 	return a
+}
+
+// named is the name of a thing that stands in maps as a key too, where JSON makes a text of a number: 1 and "1" are one.
+func named(v history.Value) string {
+	if v.Kind == history.Text {
+		return v.Text()
+	}
+	return shown(v)
 }
 
 // shown is a value as models hold it: as EDN, and quoted if it has bytes that states are put together with.

@@ -8,7 +8,14 @@ type logReader struct{ only []string }
 func (logReader) read(c call) (any, bool) {
 	switch c.f {
 	case "assign", "subscribe":
-		return LogOp[string]{Moved: true}, true
+		l := LogOp[string]{Moved: true}
+		if begins, _ := c.more("seek-to-beginning?").Bool(); begins {
+			return l, true
+		}
+		for _, log := range c.asked.List() {
+			l.Keeps = append(l.Keeps, named(log))
+		}
+		return l, true
 	case "commit":
 		l := LogOp[string]{Group: "all"}
 		v := c.asked
@@ -17,7 +24,7 @@ func (logReader) read(c call) (any, bool) {
 			if !whole {
 				return nil, false
 			}
-			l.Commits = append(l.Commits, Record[string]{Log: shown(list[i]), Offset: offset})
+			l.Commits = append(l.Commits, Record[string]{Log: named(list[i]), Offset: offset})
 		}
 		return l, v.Kind == history.Map || v.Kind == history.Nil
 	case "send", "poll", "txn":
@@ -28,6 +35,11 @@ func (logReader) read(c call) (any, bool) {
 
 func logSteps(c call) (any, bool) {
 	l := LogOp[string]{Group: "all"}
+	for _, change := range c.more("rebalance-log").List() {
+		for _, log := range change.Get("keys").List() {
+			l.Rebalanced = append(l.Rebalanced, named(log))
+		}
+	}
 	steps := c.asked
 	if c.answered.Kind == history.List {
 		steps = c.answered
@@ -39,7 +51,7 @@ func logSteps(c call) (any, bool) {
 		}
 		switch f := parts[0].Text(); {
 		case f == "send" && len(parts) == 3:
-			r := Record[string]{Log: shown(parts[1]), Offset: -1, Value: shown(parts[1]) + ":" + shown(parts[2])}
+			r := Record[string]{Log: named(parts[1]), Offset: -1, Value: named(parts[1]) + ":" + shown(parts[2])}
 			if pair := parts[2].List(); parts[2].Kind == history.List && len(pair) == 2 {
 				r.Value = r.Log + ":" + shown(pair[1])
 				if offset, whole := pair[0].Int(); whole {
@@ -59,7 +71,7 @@ func logSteps(c call) (any, bool) {
 					if !whole {
 						return nil, false
 					}
-					l.Polls = append(l.Polls, Record[string]{Log: shown(logs[i]), Offset: offset, Value: shown(logs[i]) + ":" + shown(pair[1])})
+					l.Polls = append(l.Polls, Record[string]{Log: named(logs[i]), Offset: offset, Value: named(logs[i]) + ":" + shown(pair[1])})
 				}
 			}
 		default:
@@ -70,7 +82,7 @@ func logSteps(c call) (any, bool) {
 }
 
 func (r logReader) checker(*history.History) Checker {
-	l := Log[string]{View: viewed[LogOp[string]]}
+	l := Log[string]{View: viewed[LogOp[string]], Forbid: r.only}
 	for _, kind := range logAnomalies {
 		asked := len(r.only) == 0
 		for _, name := range r.only {

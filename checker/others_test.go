@@ -224,7 +224,7 @@ func TestLog(t *testing.T) {
 		{"all that was sent is polled in order", sent(did("c", 7, 8, poll(1, 2)), did("c", 9, 10, poll(3))), history.Pass, "all of 3 values", nil},
 		{"two values are at one place", sent(did("c", 7, 8, poll(1, 2, 3)), did("d", 7, 8, at(2, 1))), history.Fail, "has 2 at place 2 of p, and operation 4 (client d, 0.007 s) has 1 there (also found: duplicate)", []int{1, 4}},
 		{"a value is at two places", sent(did("c", 7, 8, poll(1, 2, 3)), did("d", 7, 8, at(4, 1))), history.Fail, "1 is at two places: 1 of p (operation 0", []int{0, 4}},
-		{"a value is lost in the middle", sent(did("c", 7, 8, moved(poll(1))), did("c", 9, 10, moved(poll(3)))), history.Fail, "sent 2 to place 2 of p and was acknowledged; nobody ever polled it, though place 3 was polled", []int{1}},
+		{"a value is lost in the middle", sent(did("c", 7, 8, moved(poll(1))), did("c", 9, 10, moved(poll(3)))), history.Fail, "sent 2 to place 2 of p and was acknowledged; no operation that succeeded polled it, though place 3 was polled", []int{1}},
 		{"a value whose place is not known is lost in the middle", ops(did("a", 1, 2, send(-1, 1)), did("a", 3, 4, send(-1, 2)), did("c", 7, 8, poll(2))), history.Fail, "though what operation 1 (client a, 0.003 s) sent later was polled", []int{0, 1}},
 		{"a value at the end may yet be polled", sent(did("c", 7, 8, poll(1, 2))), history.Undetermined, "lost at the end, or the readers were slow", nil},
 		{"a failed send is polled", ops(does("a", 1, 2, history.Failed, send(-1, 1)), did("c", 7, 8, poll(1))), history.Fail, "polled 1, though operation 0", []int{0, 1}},

@@ -452,6 +452,8 @@ func (d *ednReader) members(at SyntaxError) (e jepsenEvent, err error) {
 			e.time, e.timed = m.Int()
 		case "index":
 			e.index, e.indexed = m.Int()
+		case "rebalance-log", "seek-to-beginning?":
+			e.keep(name.text, m)
 		}
 	}
 }

@@ -18,6 +18,10 @@ type Jepsen struct {
 	Event int // the index of its event, as the file gives it; else the event's place in the file, from 0
 	Line  int // where the event begins; 0 if it came from no file of events
 	Col   int
+
+	// More is a map of the other members that a model here reads, which are those of Kafka's consumers: rebalance-log
+	// and seek-to-beginning?. It is nil where there is none of them.
+	More *Value
 }
 
 // JepsenJSON reads a history from Jepsen's tools with an event a line:
@@ -84,6 +88,15 @@ type jepsenEvent struct {
 	index   int64
 	indexed bool
 	at      SyntaxError // its place
+	more    *Value
+}
+
+// keep adds to Jepsen.More.
+func (e *jepsenEvent) keep(name string, v Value) {
+	if e.more == nil {
+		e.more = &Value{Kind: Map}
+	}
+	e.more.list = append(e.more.list, Word(name), v)
 }
 
 // body is what the operation of the n-th event asked or answered.
@@ -91,7 +104,7 @@ func (e *jepsenEvent) body(n int) Jepsen {
 	if e.indexed {
 		n = int(e.index)
 	}
-	return Jepsen{F: e.f, Value: e.value, Event: n, Line: e.at.Line, Col: e.at.Column}
+	return Jepsen{F: e.f, Value: e.value, Event: n, Line: e.at.Line, Col: e.at.Column, More: e.more}
 }
 
 // pair makes operations of events. next returns io.EOF after the last.
@@ -266,6 +279,11 @@ func (j *jsonEvents) next() (e jepsenEvent, err error) {
 			}
 			e.index, ok = s.integer()
 			e.indexed = ok
+		case "rebalance-log", "seek-to-beginning?":
+			var v Value
+			if v, ok = j.values.json(s, depthMax); ok {
+				e.keep(string(name), v)
+			}
 		default:
 			_, ok = s.value()
 		}
