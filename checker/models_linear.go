@@ -59,7 +59,12 @@ func (o *objects) answer() Judgement {
 	if len(o.ops) == 0 {
 		return Judgement{Result: history.Passed("all of %s failed, so that nothing happened", plural(o.failed, "operation"))}
 	}
-	return Judgement{Result: o.check(o.q, o).Result()}
+	report := o.check(o.q, o)
+	a := Judgement{Result: report.Result()}
+	if a.Verdict == history.Fail {
+		a.Picture = report.Picture
+	}
+	return a
 }
 
 // initial is what a register with these operations holds at first, as the question has it.

@@ -179,6 +179,20 @@ func (t *txns) doubtful() []string {
 	return said
 }
 
+// DOT draws the cycle of an example of the anomaly of that name in the language of Graphviz; "" if it is none.
+func (e Example) DOT(anomaly string) string { a := e.cycle(anomaly); return a.DOT() }
+
+// SVG draws it as a picture that stands alone; "" if it is no cycle.
+func (e Example) SVG(anomaly string) string { a := e.cycle(anomaly); return a.SVG() }
+
+func (e Example) cycle(anomaly string) txn.Anomaly {
+	a := txn.Anomaly{Name: anomaly}
+	for _, s := range e.Cycle {
+		a.Cycle = append(a.Cycle, txn.Step{From: s.From, To: s.To, Edge: s.Kind, Key: s.Key, Why: s.Why})
+	}
+	return a
+}
+
 func (t *txns) answer() Judgement {
 	opts := t.q.Txn
 	opts.Steps, opts.Registers = t.q.Steps, t.registers

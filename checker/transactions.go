@@ -86,6 +86,9 @@ func (c Isolation) Check(h *history.History) history.Result {
 	}
 	r := history.Result{Verdict: report.Verdict, Reason: report.Reason, Ops: report.Ops, Evidence: map[string]any{
 		"committed": committed, "anomalies": report.Counts, "holds": report.Holds, "broken": report.Broken}}
+	if r.Verdict == history.Fail {
+		r.Picture = report.Picture
+	}
 	if least := or(c.AtLeast, 50); r.Verdict == history.Pass && committed < least {
 		r.Verdict = history.Undetermined
 		r.Reason = fmt.Sprintf("only %s committed; %d are needed", plural(committed, "transaction"), least)

@@ -26,12 +26,15 @@ or with --format json an object, and the exit status is that of the worst. What 
 each model knows is in lab list checkers. A history with independent keys is one for each
 key. Engines race where the first has not decided soon, and --time-limit and
 --memory-limit bound them; the verdict stays the same, unless a limit makes it unknown.
+--pictures writes the cycles among transactions into a folder, each as FILE-ANOMALY-N.dot
+and .svg, and for a failed object FILE.html, which is Porcupine's view of it.
 Of a register the first value is nothing, unless --initial says what it is, or 0 is
 read and nobody writes it.`,
 		Example: `  lab check
   lab check store/multi-master/20260102T150405Z-7 --format json
   lab check --model cas-register --initial 0 history.edn
-  lab check --model list-append --consistency snapshot-isolation *.jsonl.gz`,
+  lab check --model list-append --consistency snapshot-isolation *.jsonl.gz
+  lab check --model list-append --pictures pictures history.jsonl`,
 		ValidArgsFunction: completeFolders,
 		RunE: func(c *cobra.Command, args []string) error {
 			if c.Flags().Changed("model") {

@@ -24,11 +24,12 @@ type question struct {
 	consistency, anomalies              []string
 	linearizable, sequential, wfr       bool
 	budget                              int
+	pictures                            string
 	limits                              limits
 }
 
 // questionFlags are the flags that mean nothing without --model.
-var questionFlags = []string{"initial", "null-read", "failed-cas", "consistency", "anomalies", "linearizable-keys", "sequential-keys", "wfr-keys", "budget", "time-limit", "memory-limit"}
+var questionFlags = []string{"initial", "null-read", "failed-cas", "consistency", "anomalies", "linearizable-keys", "sequential-keys", "wfr-keys", "budget", "pictures", "time-limit", "memory-limit"}
 
 func (q *question) flags(c *cobra.Command) {
 	f := c.Flags()
@@ -42,6 +43,7 @@ func (q *question) flags(c *cobra.Command) {
 	f.BoolVar(&q.sequential, "sequential-keys", false, "the versions of each register follow each process")
 	f.BoolVar(&q.wfr, "wfr-keys", false, "a transaction that reads a register and writes it read the version before")
 	f.IntVar(&q.budget, "budget", 0, "search `steps`, of each object or history; 0: 20 million")
+	f.StringVar(&q.pictures, "pictures", "", "write into this `folder` a .dot and an .svg for each example that is a cycle, and a page for each failure that has one")
 	q.limits.flags(c)
 	words := func(list []string) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return cobra.FixedCompletions(list, cobra.ShellCompDirectiveNoFileComp)
@@ -117,6 +119,8 @@ type judged struct {
 	Holds     []string                     `json:"holds"`
 	Broken    []string                     `json:"broken"`
 	Ops       []int                        `json:"ops"`
+
+	picture func(io.Writer) error // a page of the model's own; nil if there is none
 }
 
 // judgeFiles judges each file, and prints a line, or an object, for it as soon as it is judged. A file that cannot be
@@ -131,6 +135,10 @@ func (a *app) judgeFiles(ctx context.Context, q *question, formats []string, qui
 	}
 	if len(files) == 0 {
 		return badly("which history? name one file or more")
+	}
+	drawn, err := openPictures(q.pictures)
+	if err != nil {
+		return err
 	}
 	asJSON := len(formats) == 1 && formats[0] == "json"
 	count := map[history.Verdict]int{}
@@ -149,6 +157,9 @@ func (a *app) judgeFiles(ctx context.Context, q *question, formats []string, qui
 		count[found.Verdict]++
 		if err := a.printJudged(found, asJSON); err != nil {
 			return badly("cannot write to standard output: %w", cause(err))
+		}
+		if err := drawn.draw(found); err != nil {
+			return err
 		}
 	}
 	if len(files) > 1 && !asJSON && !quiet {
@@ -188,7 +199,7 @@ func (q *question) judgeFile(ctx context.Context, m checker.Model, asked checker
 		}
 		found <- judged{
 			File: name, Model: m.Name, Verdict: r.Verdict, Reason: r.Reason, Anomalies: r.Anomalies,
-			Holds: filled(r.Holds), Broken: filled(r.Broken), Ops: filled(r.Ops),
+			Holds: filled(r.Holds), Broken: filled(r.Broken), Ops: filled(r.Ops), picture: r.Picture,
 		}
 	})
 	if late != nil {

@@ -380,6 +380,42 @@ func TestAnObjectOfAFileHasJustTheseMembers(t *testing.T) {
 	}
 }
 
+func TestWhatIsFoundIsDrawnIntoAFolder(t *testing.T) {
+	fixtures(t)
+	write(t, "taken", "")
+	files := func(dir string) (names []string) {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			names = append(names, e.Name())
+		}
+		return names
+	}
+	if status, _, err := lab(t, "check", "--model", "list-append", "--pictures", "a/b", "list-append-fail.jsonl", "list-append-fail.jsonl"); status != Failed || err != "" {
+		t.Errorf("%d %s", status, err)
+	}
+	want := []string{"list-append-fail.jsonl-2-G1c-1.dot", "list-append-fail.jsonl-2-G1c-1.svg", "list-append-fail.jsonl-G1c-1.dot", "list-append-fail.jsonl-G1c-1.svg"}
+	if got := files("a/b"); !slices.Equal(got, want) {
+		t.Errorf("%v, not %v", got, want)
+	}
+	for name, begins := range map[string]string{want[2]: "digraph", want[3]: "<svg"} {
+		if text, err := os.ReadFile(filepath.Join("a/b", name)); err != nil || !strings.HasPrefix(string(text), begins) {
+			t.Errorf("%s: %v %.40s", name, err, text)
+		}
+	}
+	if status, _, err := lab(t, "check", "--model", "register", "--pictures", "c", "register-fail.jsonl", "register-pass.jsonl"); status != Failed || err != "" || !slices.Equal(files("c"), []string{"register-fail.jsonl.html"}) {
+		t.Errorf("%d %s %v", status, err, files("c"))
+	}
+	if status, _, err := lab(t, "check", "--model", "register", "--pictures", "taken", "register-fail.jsonl"); status != Usage || !strings.Contains(err, "--pictures taken: cannot make the folder") {
+		t.Errorf("%d %s", status, err)
+	}
+	if status, _, err := lab(t, "check", "--pictures", "d"); status != Usage || !strings.Contains(err, "--pictures says how to judge a history") {
+		t.Errorf("%d %s", status, err)
+	}
+}
+
 func TestAnExportedRunReadsBack(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if status, out, err := lab(t, "run", "register", "--nemesis", "none", "--time", "2s"); status != Held {

@@ -269,6 +269,14 @@ func TestEveryStepOfACycleBeginsWhereTheLastEndedAndIsDrawn(t *testing.T) {
 	}
 }
 
+func TestAPageShowsEveryExample(t *testing.T) {
+	r := Check(parse(t, "a 0 9 x+1\nb 0 9 y+1\nc 0 9 x:1 y:\nd 0 9 x: y:1", true), Options{})
+	var page strings.Builder
+	if err := r.Picture(&page); err != nil || strings.Count(page.String(), "<svg") != 3 || !strings.Contains(page.String(), "<h2>long-fork</h2>") {
+		t.Errorf("%v\n%s", err, page.String())
+	}
+}
+
 func TestTheSameHistoryGetsTheSameReport(t *testing.T) {
 	for _, kind := range []Kind{Append, Write} {
 		txns := lab{seed: 3, txns: 2000, clients: 20, keys: 10, perKey: 200, maxOps: 4, unknown: 2}.make(kind)

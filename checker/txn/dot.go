@@ -1,10 +1,36 @@
 package txn
 
 import (
+	"cmp"
 	"fmt"
+	"io"
 	"math"
+	"slices"
 	"strings"
 )
+
+// Picture writes all examples as an HTML page that stands alone, the worst anomaly first: each in words and, where it is
+// a cycle, drawn.
+func (r Report) Picture(w io.Writer) error {
+	var names []string
+	for name := range r.Anomalies {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(severity(a), severity(b)), cmp.Compare(a, b)) })
+	var b strings.Builder
+	b.WriteString("<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Anomalies</title>\n" +
+		"<style>body{font:15px/1.4 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}svg{max-width:32em}</style>\n")
+	fmt.Fprintf(&b, "<p>%s</p>\n", escape(r.Reason))
+	for _, name := range names {
+		fmt.Fprintf(&b, "<h2>%s</h2>\n", escape(name))
+		for _, a := range r.Anomalies[name] {
+			fmt.Fprintf(&b, "<p>%s</p>\n%s", escape(a.Reason), a.SVG())
+		}
+	}
+	b.WriteString("</html>\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
 
 // DOT draws a cycle in the language of Graphviz; "" if the anomaly is none.
 func (a *Anomaly) DOT() string {
