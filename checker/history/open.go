@@ -93,12 +93,17 @@ func ReadAny(r io.Reader) iter.Seq2[Op, error] {
 		case EDN:
 			JepsenEDN(text)(yield)
 		case Lines:
-			ops, err := ReadOps(text, &Plain{})
-			if err != nil {
-				yield(Op{}, err)
-				return
+			p := &parser{lines: newLines(text), codec: &Plain{}, names: map[string]string{}}
+			var ops []Op
+			var at []int
+			for op, err := range p.ops() {
+				if err != nil {
+					yield(Op{}, err)
+					return
+				}
+				ops, at = append(ops, op), append(at, p.lines.n)
 			}
-			for _, op := range InJepsen(ops) {
+			for _, op := range inJepsen(ops, at) {
 				if !yield(op, nil) {
 					return
 				}
