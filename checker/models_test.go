@@ -86,6 +86,13 @@ func TestAHistoryIsReadAsTheQuestionSays(t *testing.T) {
 			{"index":1,"client":"a","in":{"type":"read","key":"x"},"out":{"type":"read_ok","value":1},"call":3,"return":4,"outcome":"ok"}
 			{"index":2,"client":"a","in":{"type":"cas","key":"x","from":1,"to":2},"out":{"type":"cas_ok"},"call":5,"return":6,"outcome":"ok"}
 			{"index":3,"client":"b","in":{"type":"read","key":"x"},"out":1,"call":7,"return":8,"outcome":"ok"}`
+		nullCAS = `{"index":0,"client":"a","in":{"f":"cas","old":null,"new":1},"call":1,"return":2,"outcome":"ok"}
+			{"index":1,"client":"a","in":{"f":"read"},"out":{"value":1},"call":3,"return":4,"outcome":"ok"}`
+		nullCASAgain = `
+			{"index":2,"client":"a","in":{"f":"cas","old":null,"new":2},"call":5,"return":6,"outcome":"ok"}`
+		balances = `{"index":0,"client":"a","in":{"f":"read"},"out":{"x":5,"y":3},"call":1,"return":2,"outcome":"ok"}
+			{"index":1,"client":"b","in":{"f":"transfer","from":"x","to":"y","amount":1},"out":{"type":"transfer_ok"},"call":3,"return":4,"outcome":"ok"}
+			{"index":2,"client":"a","in":{"f":"read","value":null},"out":{"x":4,"y":4},"call":5,"return":6,"outcome":"ok"}`
 		lists = `{"format":1,"index":0,"client":"a","in":{"type":"txn","ops":[{"f":"append","key":"x","value":1},{"f":"w","key":"b","value":7}]},"out":{"results":[{},{}]},"call":1,"return":2,"outcome":"ok"}
 			{"index":1,"client":"a","in":{"type":"txn","ops":[{"f":"r","key":"x"},{"f":"r","key":"b"}]},"out":{"results":[{},{"int":7}]},"call":3,"return":4,"outcome":"ok"}`
 	)
@@ -119,6 +126,10 @@ func TestAHistoryIsReadAsTheQuestionSays(t *testing.T) {
 		{"events in an array", "register", array, checker.Question{}, history.Fail, "2"},
 		{"lines of ours", "register", ours, checker.Question{}, history.Fail, "x=1"},
 		{"lists of a lab's transactions", "list-append", lists, checker.Question{}, history.Fail, "x"},
+		{"a null that is compared with counts", "cas-register", nullCAS, checker.Question{}, history.Pass, ""},
+		{"and may be wrong", "cas-register", nullCAS + nullCASAgain, checker.Question{}, history.Fail, "compare-and-set nil to 2"},
+		{"a reply is itself a map", "bank", balances, checker.Question{Initial: &total}, history.Fail, "total of 8"},
+		{"of which nothing is missing", "bank", balances, checker.Question{}, history.Pass, "in all of 2 reads"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			j, err := judge(t, c.model, c.text, c.q)
@@ -134,6 +145,7 @@ func TestAnOperationThatAModelDoesNotKnowIsNamedWithItsPlace(t *testing.T) {
 	for _, c := range []struct{ model, text, want string }{
 		{"register", "\n  {:type :invoke, :process 0, :f :dance, :value 1}", "line 2, column 3: want an operation of a register (read v, write v), not dance 1"},
 		{"cas-register", `{"type":"invoke","process":0,"f":"cas","value":3}`, "line 1, column 1: want an operation of a cas-register"},
+		{"cas-register", "\n" + `{"index":0,"client":"a","in":{"f":"cas","value":3},"call":1,"return":2,"outcome":"ok"}`, "line 2, column 1: want an operation of a cas-register"},
 		{"list-append", `{"type":"invoke","process":0,"value":[["w","x",3]]}`, "not one with [w x 3]"},
 		{"rw-register", `{"type":"ok","process":0,"value":[["r","x",[3]]]}`, "not one with [r x [3]]"},
 		{"bank", `{"type":"ok","process":0,"f":"read","value":7}`, "an operation of bank"},

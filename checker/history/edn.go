@@ -1,6 +1,8 @@
 package history
 
 import (
+	"bytes"
+	"errors"
 	"io"
 	"math"
 	"strconv"
@@ -20,6 +22,7 @@ type ednReader struct {
 	token  []byte
 	inside byte // the bracket that closes the list that holds all events, 0 if there is none
 	begun  bool
+	loose  bool // what is read is of no use, so that a number that is none is no error
 }
 
 func newEDN(r io.Reader) *ednReader { return &ednReader{r: r, buf: make([]byte, 1<<16), line: 1} }
@@ -264,6 +267,16 @@ func (d *ednReader) atom(at SyntaxError) (Value, error) {
 }
 
 func (d *ednReader) number(at SyntaxError, t []byte) (Value, error) {
+	v, want := ednNumber(t)
+	if want != "" && !d.loose {
+		return Value{}, d.fail(at, want)
+	}
+	return v, nil
+}
+
+// ednNumber reads a number as Clojure does: also in hexadecimal, octal and any radix, and as a ratio. want says what was
+// expected if it is none.
+func ednNumber(t []byte) (v Value, want string) {
 	i, neg := 0, t[0] == '-'
 	if neg || t[0] == '+' {
 		i++
@@ -272,24 +285,58 @@ func (d *ednReader) number(at SyntaxError, t []byte) (Value, error) {
 	for ; i < len(t) && t[i]-'0' <= 9; i++ {
 		c := int64(t[i] - '0')
 		if n > (math.MaxInt64-c)/10 {
-			return Value{}, d.fail(at, "a number below 2^63")
+			return Value{}, "a number below 2^63"
 		}
 		n = n*10 + c
 	}
 	if neg {
 		n = -n
 	}
-	if i == len(t) || i == len(t)-1 && t[i] == 'N' {
-		return Value{Kind: Int, n: n}, nil
+	whole := i == len(t) || i == len(t)-1 && t[i] == 'N'
+	switch digits := bytes.TrimLeft(t[:i], "+-"); {
+	case whole && (len(digits) == 1 || digits[0] != '0'):
+		return Value{Kind: Int, n: n}, ""
+	case whole:
+		return ednInteger(neg, digits[1:], 8)
+	case string(digits) == "0" && t[i]|0x20 == 'x':
+		return ednInteger(neg, bytes.TrimSuffix(t[i+1:], []byte("N")), 16)
+	case t[i]|0x20 == 'r' && len(digits) <= 2:
+		return ednInteger(neg, t[i+1:], int(max(n, -n)))
+	case t[i] == '/':
+		return ednRatio(n, t[i+1:])
 	}
 	if last := len(t) - 1; t[last] == 'M' {
 		t = t[:last]
 	}
 	f, err := strconv.ParseFloat(string(t), 64)
 	if err != nil {
-		return Value{}, d.fail(at, "a number")
+		return Value{}, "a number"
 	}
-	return Value{Kind: Float, n: int64(math.Float64bits(f))}, nil
+	return Value{Kind: Float, n: int64(math.Float64bits(f))}, ""
+}
+
+func ednInteger(neg bool, digits []byte, radix int) (v Value, want string) {
+	n, err := strconv.ParseUint(string(digits), max(radix, 1), 64) // no number is of radix 0 or 1
+	switch {
+	case errors.Is(err, strconv.ErrRange) || err == nil && n > math.MaxInt64:
+		return Value{}, "a number below 2^63"
+	case err != nil:
+		return Value{}, "a number"
+	case neg:
+		return Value{Kind: Int, n: -int64(n)}, ""
+	}
+	return Value{Kind: Int, n: int64(n)}, ""
+}
+
+func ednRatio(n int64, digits []byte) (v Value, want string) {
+	by, err := strconv.ParseUint(string(digits), 10, 63)
+	switch {
+	case err != nil || by == 0:
+		return Value{}, "a number"
+	case n%int64(by) == 0:
+		return Value{Kind: Int, n: n / int64(by)}, ""
+	}
+	return Value{Kind: Float, n: int64(math.Float64bits(float64(n) / float64(by)))}, ""
 }
 
 func (d *ednReader) quoted(at SyntaxError) (Value, error) {
@@ -413,6 +460,15 @@ func (d *ednReader) event() (e jepsenEvent, err error) {
 	}
 }
 
+// wanted says that a member of this name is read.
+func wanted(name string) bool {
+	switch name {
+	case "type", "f", "value", "process", "time", "index", "rebalance-log", "seek-to-beginning?":
+		return true
+	}
+	return false
+}
+
 // members reads the members of an event, up to its end.
 func (d *ednReader) members(at SyntaxError) (e jepsenEvent, err error) {
 	for {
@@ -435,7 +491,9 @@ func (d *ednReader) members(at SyntaxError) (e jepsenEvent, err error) {
 		if err != nil {
 			return e, err
 		}
+		d.loose = !wanted(name.text)
 		m, err := d.form(depthMax)
+		d.loose = false
 		if err != nil {
 			return e, err
 		}
@@ -449,7 +507,7 @@ func (d *ednReader) members(at SyntaxError) (e jepsenEvent, err error) {
 		case "process":
 			e.process = m
 		case "time":
-			e.time, e.timed = m.Int()
+			e.happened(m)
 		case "index":
 			e.index, e.indexed = m.Int()
 		case "rebalance-log", "seek-to-beginning?":

@@ -2,6 +2,7 @@ package history
 
 import (
 	"bufio"
+	"bytes"
 	"io"
 )
 
@@ -10,6 +11,7 @@ type elements struct {
 	r            *bufio.Reader
 	line, column int // of the byte read last
 	from         SyntaxError
+	last         SyntaxError // where the byte after the last one stands that is no white space
 	text         []byte
 	state        byte // what may come: 0 the array, 'e' an element or the end, ',' a comma or the end, '.' nothing
 }
@@ -32,16 +34,24 @@ func (e *elements) read() (byte, error) {
 func (e *elements) next() ([]byte, error) {
 	for {
 		c, err := e.read()
+		if err == io.EOF && e.state == 0 {
+			return nil, &SyntaxError{e.line, e.column + 1, "an array of events"}
+		}
 		if err == io.EOF && e.state != '.' {
-			return nil, &SyntaxError{e.line, e.column + 1, "] after the last event"}
+			return nil, &SyntaxError{e.last.Line, e.last.Column, "] after the last event"}
 		}
 		if err != nil {
 			return nil, err
 		}
-		switch {
-		case c == '\n':
+		switch c {
+		case '\n':
 			e.line, e.column = e.line+1, 0
-		case c == ' ' || c == '\t' || c == '\r':
+			continue
+		case ' ', '\t', '\r':
+			continue
+		}
+		e.last = SyntaxError{Line: e.line, Column: e.column + 1}
+		switch {
 		case c == '[' && e.state == 0:
 			e.state = 'e'
 		case c == ']' && (e.state == 'e' || e.state == ','):
@@ -51,7 +61,9 @@ func (e *elements) next() ([]byte, error) {
 		case c == '{' && e.state == 'e':
 			e.state = ','
 			e.from = SyntaxError{Line: e.line, Column: e.column}
-			return e.object()
+			text, err := e.object()
+			e.last = SyntaxError{Line: e.line, Column: e.column + 1}
+			return text, err
 		default:
 			want := map[byte]string{0: "an array of events", 'e': "an event, which is an object", ',': "a comma or ]", '.': "the end of the file"}[e.state]
 			return nil, &SyntaxError{e.line, e.column, want}
@@ -67,7 +79,7 @@ func (e *elements) object() ([]byte, error) {
 	for depth > 0 {
 		c, err := e.read()
 		if err == io.EOF {
-			return e.text, nil
+			return bytes.TrimRight(e.text, " \t\r\n"), nil
 		}
 		if err != nil {
 			return nil, err

@@ -154,8 +154,13 @@ func ReadOps(r io.Reader, c Codec) ([]Op, error) {
 
 // Ops reads history.jsonl as a stream, which keeps no operation once it was handed out. It ends after an error.
 func Ops(r io.Reader, c Codec) iter.Seq2[Op, error] {
+	p := &parser{lines: newLines(r), codec: c, names: map[string]string{}}
+	return p.ops()
+}
+
+// ops reads operations; of the one that was handed out last, p.lines.n is the line.
+func (p *parser) ops() iter.Seq2[Op, error] {
 	return func(yield func(Op, error) bool) {
-		p := parser{lines: newLines(r), codec: c, names: map[string]string{}}
 		var last time.Duration
 		for i := 0; ; i++ {
 			op, err := p.op(i, last)

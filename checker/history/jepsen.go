@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"io"
 	"iter"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -89,6 +90,14 @@ type jepsenEvent struct {
 	indexed bool
 	at      SyntaxError // its place
 	more    *Value
+}
+
+// happened takes a time in nanoseconds; what is less than one is cut off.
+func (e *jepsenEvent) happened(v Value) {
+	e.time, e.timed = v.Int()
+	if f, ok := v.Float(); ok && !e.timed && math.Abs(f) < 1<<63 {
+		e.time, e.timed = int64(f), true
+	}
 }
 
 // keep adds to Jepsen.More.
@@ -270,8 +279,13 @@ func (j *jsonEvents) next() (e jepsenEvent, err error) {
 			if s.peek() == 'n' {
 				return s.word("null")
 			}
-			e.time, ok = s.integer()
-			e.timed = ok
+			var v Value
+			if c := s.peek(); c != '-' && c-'0' > 9 {
+				return s.fail("a number")
+			}
+			if v, ok = s.numeral(); ok {
+				e.happened(v)
+			}
 		case "index":
 			if c := s.peek(); c-'0' > 9 {
 				_, ok = s.value()

@@ -102,6 +102,10 @@ func TestAnErrorInAJepsenHistoryIsNamedWithItsPlace(t *testing.T) {
 		{"{:type :ok, :value \"abc", "line 1, column 24: want the end of the string that began in line 1"},
 		{"{:type :ok, :value 99999999999999999999}", "line 1, column 20: want a number below 2^63"},
 		{"{:type :ok, :value 1x}", "line 1, column 20: want a number"},
+		{"{:type :ok, :value 08}", "line 1, column 20: want a number"},
+		{"{:type :ok, :value 0x8000000000000000}", "line 1, column 20: want a number below 2^63"},
+		{"{:type :ok, :value 1/0}", "line 1, column 20: want a number"},
+		{"{:type :ok, :value 99r1}", "line 1, column 20: want a number"},
 		{"{:type}", "line 1, column 7: want a value"},
 		{"5", "line 1, column 1: want an event, which is a map"},
 		{"{:type :ok, :v " + strings.Repeat("[", 5000), "nested less deeply"},
@@ -112,6 +116,16 @@ func TestAnErrorInAJepsenHistoryIsNamedWithItsPlace(t *testing.T) {
 			t.Errorf("%.60s:\n got %v\nwant %s", c.text, err, c.want)
 		}
 	}
+	for text, want := range map[string]string{
+		`{"type":"ok"}` + "\n" + `{"type":"ok","f":"read"` + "\r\n": "line 2, column 24: want a comma or }",
+		"[{\"type\":\"ok\"},\n {\"type\":\"ok\"\n\n":                "line 2, column 14: want a comma or }",
+		"[{\"type\":\"ok\"},\n {\"type\":\"ok\"} \n\n":              "line 2, column 15: want ] after the last event",
+		"[{\"type\":\"ok\"},\n":                                     "line 1, column 16: want ] after the last event",
+	} {
+		if _, err := history.Collect(history.ReadAny(strings.NewReader(text))); err == nil || err.Error() != want {
+			t.Errorf("%q:\n got %v\nwant %s", text, err, want)
+		}
+	}
 	_, err := history.Collect(history.JepsenJSON(strings.NewReader(`{"type":"huh"}`)))
 	if want := "line 1, column 9: want invoke, ok, fail or info as the type"; err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
@@ -119,6 +133,48 @@ func TestAnErrorInAJepsenHistoryIsNamedWithItsPlace(t *testing.T) {
 	_, err = history.Collect(history.JepsenJSON(strings.NewReader(`{"f":"read"}`)))
 	if want := `line 1, column 1: want "type" among the members`; err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestNumbersOfEDNAreReadAsClojureDoes(t *testing.T) {
+	for text, want := range map[string]string{
+		"0x5f150435": "1595212853", "-0xFN": "-15", "017": "15", "0": "0", "2r101": "5", "36rZz": "1295", "1/2": "0.5", "-6/3": "-2", "1.5M": "1.5", "12N": "12",
+	} {
+		if v, err := history.Parse(text); err != nil || v.String() != want {
+			t.Errorf("%s is %s, %v; want %s", text, v, err, want)
+		}
+	}
+	// A number that is none is no error in a member that nobody reads.
+	h, err := history.Collect(history.JepsenEDN(strings.NewReader(
+		`{:type :ok, :f :read, :value 1, :process 0, :error #object[java.lang.Object 0x5f150435 "x"], :id [5f150435 99999999999999999999]}`)))
+	if got, want := tell(t, h, err), "0 read 1 -> ok 1 [0,1]"; got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+}
+
+func TestAFractionOfATimeIsCutOff(t *testing.T) {
+	for _, text := range []string{
+		`{"type":"invoke","process":0,"f":"read","time":7.9} {"type":"ok","process":0,"f":"read","time":1.25e1}`,
+		`{:type :invoke, :process 0, :f :read, :time 7.9} {:type :ok, :process 0, :f :read, :time 12.5}`,
+	} {
+		h, err := history.Collect(history.ReadAny(strings.NewReader(strings.ReplaceAll(text, "} {", "}\n{"))))
+		if got, want := tell(t, h, err), "0 read nil -> ok nil [7,12]"; got != want {
+			t.Errorf("%s\n got %s\nwant %s", text, got, want)
+		}
+	}
+	if _, err := history.Collect(history.JepsenJSON(strings.NewReader(`{"type":"ok","time":"7"}`))); err == nil || err.Error() != "line 1, column 21: want a number" {
+		t.Error(err)
+	}
+}
+
+func TestAByteOrderMarkIsPassedOver(t *testing.T) {
+	for _, text := range []string{
+		`{"type":"ok","process":0,"f":"read"}`, `[{"type":"ok","process":0,"f":"read"}]`, `{:type :ok :process 0 :f :read}`,
+	} {
+		h, err := history.Collect(history.ReadAny(strings.NewReader("\ufeff" + text)))
+		if got, want := tell(t, h, err), "0 read nil -> ok nil [0,1]"; got != want {
+			t.Errorf("%s\n got %s\nwant %s", text, got, want)
+		}
 	}
 }
 

@@ -20,7 +20,7 @@ const (
 )
 
 // Open looks at how a file begins and tells which dialect it is in, and returns a reader of its text: unpacked, if it
-// is a gzip file.
+// is a gzip file, and without a byte order mark.
 func Open(r io.Reader) (Dialect, io.Reader, error) {
 	b := bufio.NewReaderSize(r, 1<<16)
 	if magic, _ := b.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
@@ -29,6 +29,9 @@ func Open(r io.Reader) (Dialect, io.Reader, error) {
 			return "", nil, err
 		}
 		b = bufio.NewReaderSize(z, 1<<16)
+	}
+	if mark, _ := b.Peek(3); bytes.Equal(mark, []byte("\ufeff")) {
+		b.Discard(3)
 	}
 	head, err := b.Peek(1 << 14)
 	if err != nil && err != io.EOF {
@@ -90,12 +93,17 @@ func ReadAny(r io.Reader) iter.Seq2[Op, error] {
 		case EDN:
 			JepsenEDN(text)(yield)
 		case Lines:
-			ops, err := ReadOps(text, &Plain{})
-			if err != nil {
-				yield(Op{}, err)
-				return
+			p := &parser{lines: newLines(text), codec: &Plain{}, names: map[string]string{}}
+			var ops []Op
+			var at []int
+			for op, err := range p.ops() {
+				if err != nil {
+					yield(Op{}, err)
+					return
+				}
+				ops, at = append(ops, op), append(at, p.lines.n)
 			}
-			for _, op := range InJepsen(ops) {
+			for _, op := range inJepsen(ops, at) {
 				if !yield(op, nil) {
 					return
 				}

@@ -28,11 +28,15 @@ func (p *Plain) Decode(data []byte) (any, error) {
 // InJepsen puts operations that were read with Plain into Jepsen's words, so that whoever judges or exports those need
 // know no lab. A request is an object: its "f", or else its "type", is the function, and the value is the first of
 // "value", "txn" (micro-operations as they are), "ops" (objects with "f", "key", "value" and "old", beside which
-// "results" in the reply has an object with "list" or "int" for each), "from" and "to", "old" and "new" that is there,
-// in a pair with "key" if that is there. A reply is the value itself, or an object that has one in the same places.
+// "results" in the reply has an object with "list" or "int" for each), "from" and "to" (beside an "amount" the object
+// itself), "old" and "new" that is there, be it null, in a pair with "key" if that is there. A reply is the value itself, or an object that has one in the same
+// places. An object that has none answers a request that has none if it has no "type" either: it is itself the value.
 //
 // Where transactions append to lists, only lists are told of: what else they did is in no vocabulary of Jepsen's.
-func InJepsen(ops []Op) []Op {
+func InJepsen(ops []Op) []Op { return inJepsen(ops, nil) }
+
+// inJepsen is InJepsen of operations whose lines are known.
+func inJepsen(ops []Op, lines []int) []Op {
 	lists := map[string]bool{}
 	for i := range ops {
 		in, _ := ops[i].In.(Value)
@@ -43,12 +47,15 @@ func InJepsen(ops []Op) []Op {
 		}
 	}
 	told := make([]Op, 0, len(ops))
-	for _, op := range ops {
+	for i, op := range ops {
 		in, _ := op.In.(Value)
 		out, answered := op.Out.(Value)
 		j := Jepsen{F: in.Get("f").text, Event: op.Index}
 		if j.F == "" {
 			j.F = in.Get("type").text
+		}
+		if lines != nil {
+			j.Line, j.Col = lines[i], 1
 		}
 		a := j
 		if steps := in.Get("ops"); steps.Kind == List {
@@ -59,15 +66,19 @@ func InJepsen(ops []Op) []Op {
 			}
 			answered = answered && (len(out.Get("results").list) == len(steps.list) || op.Outcome != OK)
 		} else {
-			j.Value = argument(in)
+			asked, _ := argument(in)
+			j.Value = keyed(in, asked)
 			a.Value = j.Value
-			if answered && out.Kind != Map {
+			answer, told := argument(out)
+			_, message := out.lookup("type")
+			switch key := out.Get("key"); {
+			case !answered:
+			case told && key.Kind != Nil:
+				a.Value = Vector(key, answer)
+			case told:
+				a.Value = keyed(in, answer)
+			case out.Kind != Map || !message && asked.Kind == Nil && len(out.list) > 0:
 				a.Value = keyed(in, out)
-			} else if answer := argument(out); answered && answer.Kind != Nil {
-				a.Value = answer
-				if out.Get("key").Kind == Nil {
-					a.Value = keyed(in, answer)
-				}
 			}
 		}
 		op.In, op.Out = j, nil
@@ -86,18 +97,22 @@ func keyed(in, v Value) Value {
 	return v
 }
 
-func argument(body Value) Value {
+// argument is the value that a body has, but for its key.
+func argument(body Value) (v Value, there bool) {
 	for _, name := range [...]string{"value", "txn"} {
-		if v := body.Get(name); v.Kind != Nil {
-			return keyed(body, v)
+		if v, there := body.lookup(name); there {
+			return v, true
 		}
+	}
+	if body.Get("amount").Kind != Nil && body.Get("from").Kind != Nil {
+		return body, true // a transfer of a bank
 	}
 	for _, pair := range [...][2]string{{"from", "to"}, {"old", "new"}} {
-		if v := body.Get(pair[0]); v.Kind != Nil {
-			return keyed(body, Vector(v, body.Get(pair[1])))
+		if v, there := body.lookup(pair[0]); there {
+			return Vector(v, body.Get(pair[1])), true
 		}
 	}
-	return keyed(body, Value{})
+	return Value{}, false
 }
 
 // microOps are the steps of a transaction as [f key value].

@@ -31,7 +31,7 @@ type lines struct {
 
 func newLines(r io.Reader) *lines { return &lines{r: bufio.NewReaderSize(r, 1<<16)} }
 
-// next returns the next line that is not blank, valid until it is called again, and io.EOF after the last.
+// next returns the next line that is not blank, without its end, valid until it is called again, and io.EOF after the last.
 func (l *lines) next() ([]byte, error) {
 	for {
 		line, err := l.r.ReadSlice('\n')
@@ -51,7 +51,7 @@ func (l *lines) next() ([]byte, error) {
 		}
 		l.n++
 		if !blank(line) {
-			return line, nil
+			return bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r")), nil
 		}
 	}
 }

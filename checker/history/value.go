@@ -52,14 +52,20 @@ func (v Value) List() []Value { return v.list }
 
 // Get returns the value at a key of a map, and Nil if there is none. Keys that are numbers are written as such.
 func (v Value) Get(key string) Value {
+	at, _ := v.lookup(key)
+	return at
+}
+
+// lookup is Get; there says that the key stands in the map, which Nil may be the value of.
+func (v Value) lookup(key string) (at Value, there bool) {
 	if v.Kind == Map {
 		for i := 0; i+1 < len(v.list); i += 2 {
 			if k := v.list[i]; k.text == key && k.Kind == Text || k.Kind == Int && strconv.FormatInt(k.n, 10) == key {
-				return v.list[i+1]
+				return v.list[i+1], true
 			}
 		}
 	}
-	return Value{}
+	return Value{}, false
 }
 
 // String prints the value as EDN, with text as keywords are written but for the colon; equal values print alike.
