@@ -102,6 +102,9 @@ var fixtures = []struct {
 	{"incompatible-order", "per-key-sequential", true, "a 0 9 x+1 x:2,1\nb 0 9 x+2 x:1,2", "a 0 9 x+1 x:2,1\nb 0 9 x+2 x:2"},
 	{"per-key-sequential-violation", "per-key-sequential", true, "a 0 9 x+1 x+2\nb 0 9 x+3\nc 0 9 x:1,3,2", "a 0 9 x+1 x+2\nb 0 9 x+3\nc 0 9 x:3,1,2"},
 
+	{"update-atomic-violation", "update-atomic", true, "a 0 9 x+1 y+1\nb 0 9 x+2 y:\nc 0 9 x:1,2", "a 0 9 x+1 y+1\nb 0 9 x+2 y:\nc 0 9 x:2,1"},
+	{"update-atomic-violation", "update-atomic", true, "a 0 9 x+1\nb 0 9 x: x+2\nc 0 9 x:1", "a 0 9 x+1\nb 0 9 x: x+2\nc 0 9 x:2"},
+
 	{"G1a", "read-committed", false, "a 0 1! x=1\nb 2 3 x:1", "a 0 1? x=1\nb 2 3 x:1"},
 	{"G1b", "read-committed", false, "a 0 1 x=1 x=2\nb 2 3 x:1", "a 0 1 x=1 x=2\nb 2 3 x:2"},
 	{"G1c", "read-committed", false, "a 0 9 x=1 y:1\nb 0 9 y=1 x:1", "a 0 9 x=1 y:1\nb 0 9 y=1 x:-"},
@@ -182,6 +185,18 @@ func TestWhatIsAskedForByNameIsFoundBesideWhatBreaksTheSameModels(t *testing.T) 
 		}
 		if !KnownAnomaly(x.anomaly) {
 			t.Errorf("%s is not known", x.anomaly)
+		}
+	}
+}
+
+func TestUpdateAtomicityIsOpenWhereTheOrderOfWritesIs(t *testing.T) {
+	for text, want := range map[string]history.Verdict{
+		"a 0 9 x=1\nb 0 9 x=2\nc 0 9 u=1\nd 0 9 u:1 v=1\ne 0 9 v:1 u:- x=3": history.Undetermined,
+		"a 0 9 x+1 z+1 y:\nb 0 9 x+2 z: y+1":                                history.Undetermined,
+		"c 0 9 u+1\nd 0 9 u:1 v+1\ne 0 9 v:1 u: x+3":                        history.Pass,
+	} {
+		if r := Check(parse(t, text, !strings.Contains(text, "=")), Options{Models: []string{"update-atomic"}}); r.Verdict != want {
+			t.Errorf("%v: %s of\n%s", r.Verdict, r.Reason, text)
 		}
 	}
 }

@@ -43,13 +43,21 @@ func (l *lists) find() {
 	if f.inner {
 		return // cycles decide serializability
 	}
+	var x *facts
 	if f.breaks("prefix") || f.breaks("monotonic-atomic-view") || f.breaks("strong-session-snapshot-isolation") {
-		f.weak(l.facts(searches))
+		x = l.facts(searches)
+		f.weak(x)
 	}
 	f.disagreed(l)
 	f.prefix(searches)
 	if f.breaks("strict-serializable") && (!f.breaks("parallel-snapshot-isolation") || len(f.opts.Anomalies) > 0) {
 		f.openLists(l)
+	}
+	if f.breaks("parallel-snapshot-isolation") && (!f.breaks("update-atomic") || f.sought("update-atomic-violation")) {
+		if x == nil {
+			x = l.facts(searches)
+		}
+		f.updates(x)
 	}
 	if f.breaks("strict-serializable") {
 		f.eachKey(l.compiled, l.onCycles(searches), func(txns []Txn, one *findings) {
