@@ -281,7 +281,7 @@ func (m *Model[S]) race(ops []Op, b Budget, steps int) verdict {
 	return verdict{f.Finding, "search"}
 }
 
-var errOther = errors.New("Porcupine was faster")
+var errOther = errors.New("the other engine was faster")
 
 // partition splits the operations that may have happened by key, both in the order of Call; keys in the order of
 // their first operation.
