@@ -135,6 +135,18 @@ func TestNumbersOfEDNAreReadAsClojureDoes(t *testing.T) {
 	}
 }
 
+func TestValuesThatDifferPrintDifferently(t *testing.T) {
+	for text, want := range map[string]string{
+		`x`: `x`, `:a/b-c`: `a/b-c`, `"5f15-a"`: `5f15-a`, `"it's"`: `it's`, `"-"`: `-`, `"1.2.3"`: `1.2.3`, `"n1:80"`: `n1:80`,
+		`nil`: `nil`, `"nil"`: `"nil"`, `true`: `true`, `:true`: `"true"`, `1`: `1`, `"1"`: `"1"`, `"-1.5e3"`: `"-1.5e3"`, `"NaN"`: `"NaN"`,
+		`""`: `""`, `"a b"`: `"a b"`, `["a b"]`: `["a b"]`, `["a" "b"]`: `[a b]`, `"[1]"`: `"[1]"`, `[1]`: `[1]`, `"\"nil\""`: `"\"nil\""`, `"a\nb"`: `"a\nb"`,
+	} {
+		if v, err := history.Parse(text); err != nil || v.String() != want {
+			t.Errorf("%s is %s, %v; want %s", text, v, err, want)
+		}
+	}
+}
+
 func TestAFractionOfATimeIsCutOff(t *testing.T) {
 	for _, text := range []string{
 		`{"type":"invoke","process":0,"f":"read","time":7.9} {"type":"ok","process":0,"f":"read","time":1.25e1}`,
