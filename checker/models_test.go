@@ -134,7 +134,7 @@ func TestAHistoryIsReadAsTheQuestionSays(t *testing.T) {
 		{"a text that looks like nothing is something", "cas-register", nilCAS, checker.Question{}, history.Fail, `"nil"`},
 		{"it is the same text", "cas-register", strings.Replace(nilCAS, "[nil 3]", `["nil" 3]`, 1), checker.Question{}, history.Pass, ""},
 		{"a number and a text are two ids", "unique-ids", ids, checker.Question{}, history.Pass, ""},
-		{"two texts are not", "unique-ids", strings.Replace(ids, "1}", `"1"}`, 1), checker.Question{}, history.Fail, "given \"1\""},
+		{"two texts are not", "unique-ids", strings.Replace(ids, "1}", `"1"}`, 1), checker.Question{}, history.Fail, "operation 0 (client 0) and operation 1 (client 0) were both given \"1\""},
 		{"accounts of JSON are numbers as keys and texts elsewhere", "bank", numbered, checker.Question{}, history.Undetermined, "frozen"},
 		{"so are registers", "multi-register", registers, checker.Question{Initial: &sevens}, history.Pass, ""},
 		{"a null that is compared with counts", "cas-register", nullCAS, checker.Question{}, history.Pass, ""},
