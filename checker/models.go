@@ -130,7 +130,7 @@ func (c call) more(name string) history.Value {
 
 // wrong is the error of an operation that the model does not know.
 func (c call) wrong(format string, args ...any) error {
-	return &history.SyntaxError{Line: c.at.Line, Column: c.at.Col, Want: fmt.Sprintf(format, args...)}
+	return &history.SyntaxError{Line: int(c.at.Line), Column: int(c.at.Col), Want: fmt.Sprintf(format, args...)}
 }
 
 // Judge judges operations in Jepsen's words, as a stream, in any order. An error is one of reading, or a

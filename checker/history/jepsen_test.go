@@ -157,7 +157,7 @@ func TestAFractionOfATimeIsCutOff(t *testing.T) {
 			t.Errorf("%s\n got %s\nwant %s", text, got, want)
 		}
 	}
-	if _, err := history.Collect(history.JepsenJSON(strings.NewReader(`{"type":"ok","time":"7"}`))); err == nil || err.Error() != "line 1, column 21: want a number" {
+	if _, err := history.Collect(history.JepsenJSON(strings.NewReader(`{"type":"ok","time":"7"}`))); err == nil || err.Error() != "line 1, column 21: want a whole number" {
 		t.Error(err)
 	}
 }
