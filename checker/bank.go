@@ -57,7 +57,7 @@ func (c Bank) Check(h *history.History) history.Result {
 			continue
 		}
 		if wrong := c.wrong(balances, currencies); wrong != "" {
-			return history.Refuted([]int{op.Index}, "operation %d (client %s, %s) read %s", op.Index, op.Client, seconds(op.Call), wrong)
+			return history.Refuted([]int{op.Index}, "%s read %s", name(op), wrong)
 		}
 		if reads == 0 {
 			first = slices.Clone(balances)

@@ -106,6 +106,15 @@ func or[T comparable](v, otherwise T) T {
 // seconds prints a time as a person reads it: 12.345 s.
 func seconds(d time.Duration) string { return fmt.Sprintf("%.3f s", d.Seconds()) }
 
+// when says when an operation was called, after its client. In a history without times, whose events are counted in
+// nanoseconds, that would be 0.000 s for all of them, which is left out.
+func when(call time.Duration) string {
+	if call < 500*time.Microsecond {
+		return ""
+	}
+	return ", " + seconds(call)
+}
+
 // plural prints a number with its noun.
 func plural(n int, noun string) string {
 	switch {

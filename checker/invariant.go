@@ -26,7 +26,7 @@ func (c Invariant[T]) Check(h *history.History) history.Result {
 			continue
 		}
 		if err := c.Holds(state); err != nil {
-			return history.Refuted([]int{op.Index}, "operation %d (client %s, %s) read a state that must not be: %s", op.Index, op.Client, seconds(op.Call), err)
+			return history.Refuted([]int{op.Index}, "%s read a state that must not be: %s", name(op), err)
 		}
 		reads++
 	}

@@ -192,7 +192,7 @@ func (k *list) last() (r read, ok bool) {
 // name is how a reason speaks of a transaction: "operation 12 (client c3, 1.200 s)".
 func (l *lists) name(i int) string {
 	t := &l.txns[i]
-	return fmt.Sprintf("operation %d (client %s, %s)", t.Index, t.Client, seconds(t.Call))
+	return fmt.Sprintf("operation %d (client %s%s)", t.Index, t.Client, when(t.Call))
 }
 
 // ops are the indices, in the history, of the transactions at these positions, each once and in order.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strings"
 
 	"faultlab/checker/history"
 	"faultlab/checker/linear"
@@ -131,7 +130,7 @@ func (c call) more(name string) history.Value {
 
 // wrong is the error of an operation that the model does not know.
 func (c call) wrong(format string, args ...any) error {
-	return &history.SyntaxError{Line: c.at.Line, Column: c.at.Col, Want: fmt.Sprintf(format, args...)}
+	return &history.SyntaxError{Line: int(c.at.Line), Column: int(c.at.Col), Want: fmt.Sprintf(format, args...)}
 }
 
 // Judge judges operations in Jepsen's words, as a stream, in any order. An error is one of reading, or a
@@ -294,11 +293,6 @@ func named(v history.Value) string {
 	return shown(v)
 }
 
-// shown is a value as models hold it: as EDN, and quoted if it has bytes that states are put together with.
-func shown(v history.Value) string {
-	s := v.String()
-	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' }) {
-		return fmt.Sprintf("%q", s)
-	}
-	return s
-}
+// shown is a value as models hold it: equal values alike and others not, and without the bytes below ' ' that states
+// are put together with.
+func shown(v history.Value) string { return v.String() }

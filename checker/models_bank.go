@@ -21,7 +21,7 @@ func (*bankReader) read(c call) (any, bool) {
 	switch c.f {
 	case "transfer":
 		amount, _ := c.asked.Get("amount").Int()
-		if amount == 0 || c.asked.Get("from").String() == c.asked.Get("to").String() {
+		if amount == 0 || named(c.asked.Get("from")) == named(c.asked.Get("to")) {
 			return nil, true
 		}
 		return moved{}, true
@@ -34,9 +34,9 @@ func (*bankReader) read(c call) (any, bool) {
 		for i := 0; i+1 < len(list); i += 2 {
 			n, whole := list[i+1].Int()
 			if !whole {
-				return torn{shown(list[i]), shown(list[i+1])}, true
+				return torn{named(list[i]), shown(list[i+1])}, true
 			}
-			balances = append(balances, Balance{Account: shown(list[i]), Amount: n})
+			balances = append(balances, Balance{Account: named(list[i]), Amount: n})
 		}
 		slices.SortFunc(balances, func(a, b Balance) int { return cmp.Compare(a.Account, b.Account) })
 		return balances, c.answered.Kind == history.Map

@@ -108,6 +108,9 @@ func checkMultiRegister(q Question, o *objects) linear.Report {
 		list := q.Initial.List()
 		for i := 0; i+1 < len(list); i += 2 {
 			all[shown(list[i])] = shown(list[i+1])
+			if list[i].Kind == history.Int { // JSON has only texts as keys, and its registers may be texts too
+				all[shown(history.Word(named(list[i])))] = shown(list[i+1])
+			}
 		}
 		rest = shown(history.Value{})
 	}

@@ -59,6 +59,10 @@ func inJepsen(op *history.Op) (f string, in, out history.Value, ok bool) {
 }
 
 func TestAHistoryIsReadAsTheQuestionSays(t *testing.T) {
+	sevens, err := history.Parse(`{"1":7,"2":7}`)
+	if err != nil {
+		t.Fatal(err)
+	}
 	zero, total := history.Integer(0), history.Integer(9)
 	const (
 		nullRead = `{:type :invoke, :process 0, :f :write, :value 1} {:type :ok, :process 0, :f :write, :value 1}
@@ -86,7 +90,15 @@ func TestAHistoryIsReadAsTheQuestionSays(t *testing.T) {
 			{"index":1,"client":"a","in":{"type":"read","key":"x"},"out":{"type":"read_ok","value":1},"call":3,"return":4,"outcome":"ok"}
 			{"index":2,"client":"a","in":{"type":"cas","key":"x","from":1,"to":2},"out":{"type":"cas_ok"},"call":5,"return":6,"outcome":"ok"}
 			{"index":3,"client":"b","in":{"type":"read","key":"x"},"out":1,"call":7,"return":8,"outcome":"ok"}`
-		nullCAS = `{"index":0,"client":"a","in":{"f":"cas","old":null,"new":1},"call":1,"return":2,"outcome":"ok"}
+		nilCAS   = `{:type :ok, :process 0, :f :write, :value "nil"} {:type :invoke, :process 1, :f :cas, :value [nil 3]} {:type :ok, :process 1, :f :cas, :value [nil 3]}`
+		ids      = `{:type :ok, :process 0, :f :generate, :value 1} {:type :ok, :process 0, :f :generate, :value "1"}`
+		numbered = `{"type":"ok","process":0,"f":"read","value":{"1":4,"2":4}}
+			{"type":"invoke","process":0,"f":"transfer","value":{"from":"1","to":2,"amount":1}}
+			{"type":"ok","process":0,"f":"transfer","value":{"from":"1","to":2,"amount":1}}
+			{"type":"invoke","process":0,"f":"read"}
+			{"type":"ok","process":0,"f":"read","value":{"1":4,"2":4}}`
+		registers = `{"type":"ok","process":0,"f":"txn","value":[["r","1",7],["r",2,7]]}`
+		nullCAS   = `{"index":0,"client":"a","in":{"f":"cas","old":null,"new":1},"call":1,"return":2,"outcome":"ok"}
 			{"index":1,"client":"a","in":{"f":"read"},"out":{"value":1},"call":3,"return":4,"outcome":"ok"}`
 		nullCASAgain = `
 			{"index":2,"client":"a","in":{"f":"cas","old":null,"new":2},"call":5,"return":6,"outcome":"ok"}`
@@ -126,6 +138,12 @@ func TestAHistoryIsReadAsTheQuestionSays(t *testing.T) {
 		{"events in an array", "register", array, checker.Question{}, history.Fail, "2"},
 		{"lines of ours", "register", ours, checker.Question{}, history.Fail, "x=1"},
 		{"lists of a lab's transactions", "list-append", lists, checker.Question{}, history.Fail, "x"},
+		{"a text that looks like nothing is something", "cas-register", nilCAS, checker.Question{}, history.Fail, `"nil"`},
+		{"it is the same text", "cas-register", strings.Replace(nilCAS, "[nil 3]", `["nil" 3]`, 1), checker.Question{}, history.Pass, ""},
+		{"a number and a text are two ids", "unique-ids", ids, checker.Question{}, history.Pass, ""},
+		{"two texts are not", "unique-ids", strings.Replace(ids, "1}", `"1"}`, 1), checker.Question{}, history.Fail, "operation 0 (client 0) and operation 1 (client 0) were both given \"1\""},
+		{"accounts of JSON are numbers as keys and texts elsewhere", "bank", numbered, checker.Question{}, history.Undetermined, "frozen"},
+		{"so are registers", "multi-register", registers, checker.Question{Initial: &sevens}, history.Pass, ""},
 		{"a null that is compared with counts", "cas-register", nullCAS, checker.Question{}, history.Pass, ""},
 		{"and may be wrong", "cas-register", nullCAS + nullCASAgain, checker.Question{}, history.Fail, "compare-and-set nil to 2"},
 		{"a reply is itself a map", "bank", balances, checker.Question{Initial: &total}, history.Fail, "total of 8"},

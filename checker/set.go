@@ -111,7 +111,7 @@ func rank(o history.Outcome) int {
 
 // name is how a reason speaks of an operation.
 func name(op *history.Op) string {
-	return fmt.Sprintf("operation %d (client %s, %s)", op.Index, op.Client, seconds(op.Call))
+	return fmt.Sprintf("operation %d (client %s%s)", op.Index, op.Client, when(op.Call))
 }
 
 // others says how many more there are of a kind.

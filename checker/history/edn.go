@@ -22,7 +22,7 @@ type ednReader struct {
 	token  []byte
 	inside byte // the bracket that closes the list that holds all events, 0 if there is none
 	begun  bool
-	loose  bool // what is read is of no use, so that a number that is none is no error
+	member string // of an event, whose value is being read; "" if there is none
 }
 
 func newEDN(r io.Reader) *ednReader { return &ednReader{r: r, buf: make([]byte, 1<<16), line: 1} }
@@ -267,8 +267,17 @@ func (d *ednReader) atom(at SyntaxError) (Value, error) {
 }
 
 func (d *ednReader) number(at SyntaxError, t []byte) (Value, error) {
+	if t[0]-'1' <= 8 && len(t) <= 18 { // as nearly all are
+		n, i := int64(0), 0
+		for ; i < len(t) && t[i]-'0' <= 9; i++ {
+			n = n*10 + int64(t[i]-'0')
+		}
+		if i == len(t) {
+			return Value{Kind: Int, n: n}, nil
+		}
+	}
 	v, want := ednNumber(t)
-	if want != "" && !d.loose {
+	if want != "" && wanted(d.member) {
 		return Value{}, d.fail(at, want)
 	}
 	return v, nil
@@ -460,10 +469,11 @@ func (d *ednReader) event() (e jepsenEvent, err error) {
 	}
 }
 
-// wanted says that a member of this name is read.
-func wanted(name string) bool {
-	switch name {
-	case "type", "f", "value", "process", "time", "index", "rebalance-log", "seek-to-beginning?":
+// wanted says that what is read is of use: it is in no member, or in one that is read. Elsewhere a number that is none is
+// no error.
+func wanted(member string) bool {
+	switch member {
+	case "", "type", "f", "value", "process", "time", "index", "rebalance-log", "seek-to-beginning?":
 		return true
 	}
 	return false
@@ -491,9 +501,9 @@ func (d *ednReader) members(at SyntaxError) (e jepsenEvent, err error) {
 		if err != nil {
 			return e, err
 		}
-		d.loose = !wanted(name.text)
+		d.member = name.text
 		m, err := d.form(depthMax)
-		d.loose = false
+		d.member = ""
 		if err != nil {
 			return e, err
 		}
@@ -507,7 +517,9 @@ func (d *ednReader) members(at SyntaxError) (e jepsenEvent, err error) {
 		case "process":
 			e.process = m
 		case "time":
-			e.happened(m)
+			if e.time, e.timed = m.Int(); !e.timed {
+				e.happened(m)
+			}
 		case "index":
 			e.index, e.indexed = m.Int()
 		case "rebalance-log", "seek-to-beginning?":

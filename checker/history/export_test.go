@@ -40,7 +40,7 @@ func TestWhatIsExportedForJepsenReadsBackTheSame(t *testing.T) {
 	}
 	a, errA := history.Collect(history.JepsenEDN(&edn))
 	b, errB := history.Collect(history.JepsenJSON(&json))
-	if told := tell(t, a, errA); told != tell(t, b, errB) || strings.Count(told, "\n") != 2 || !strings.Contains(told, "-> ok [[append a key 0] nil] [10,21]") {
+	if told := tell(t, a, errA); told != tell(t, b, errB) || strings.Count(told, "\n") != 2 || !strings.Contains(told, "-> ok [[append \"a key\" 0] nil] [10,21]") {
 		t.Errorf("read back as\n%s\nand\n%s", told, tell(t, b, errB))
 	}
 }

@@ -16,9 +16,9 @@ import (
 type Jepsen struct {
 	F     string
 	Value Value
-	Event int // the index of its event, as the file gives it; else the event's place in the file, from 0
-	Line  int // where the event begins; 0 if it came from no file of events
-	Col   int
+	Event int   // the index of its event, as the file gives it; else the event's place in the file, from 0
+	Line  int32 // where the event begins; 0 if it came from no file of events
+	Col   int32
 
 	// More is a map of the other members that a model here reads, which are those of Kafka's consumers: rebalance-log
 	// and seek-to-beginning?. It is nil where there is none of them.
@@ -113,7 +113,7 @@ func (e *jepsenEvent) body(n int) Jepsen {
 	if e.indexed {
 		n = int(e.index)
 	}
-	return Jepsen{F: e.f, Value: e.value, Event: n, Line: e.at.Line, Col: e.at.Column, More: e.more}
+	return Jepsen{F: e.f, Value: e.value, Event: n, Line: int32(min(e.at.Line, math.MaxInt32)), Col: int32(min(e.at.Column, math.MaxInt32)), More: e.more}
 }
 
 // pair makes operations of events. next returns io.EOF after the last.
@@ -279,11 +279,14 @@ func (j *jsonEvents) next() (e jepsenEvent, err error) {
 			if s.peek() == 'n' {
 				return s.word("null")
 			}
-			var v Value
-			if c := s.peek(); c != '-' && c-'0' > 9 {
-				return s.fail("a number")
+			if e.time, ok = s.integer(); ok {
+				e.timed = true
+				return true
 			}
-			if v, ok = s.numeral(); ok {
+			if c := s.peek(); c == '-' || c-'0' <= 9 {
+				var v Value
+				s.err = nil
+				v, ok = s.numeral()
 				e.happened(v)
 			}
 		case "index":

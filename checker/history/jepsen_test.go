@@ -152,6 +152,18 @@ func TestNumbersOfEDNAreReadAsClojureDoes(t *testing.T) {
 	}
 }
 
+func TestValuesThatDifferPrintDifferently(t *testing.T) {
+	for text, want := range map[string]string{
+		`x`: `x`, `:a/b-c`: `a/b-c`, `"5f15-a"`: `5f15-a`, `"it's"`: `it's`, `"-"`: `-`, `"1.2.3"`: `1.2.3`, `"n1:80"`: `n1:80`,
+		`nil`: `nil`, `"nil"`: `"nil"`, `true`: `true`, `:true`: `"true"`, `1`: `1`, `"1"`: `"1"`, `"-1.5e3"`: `"-1.5e3"`, `"NaN"`: `"NaN"`,
+		`""`: `""`, `"a b"`: `"a b"`, `["a b"]`: `["a b"]`, `["a" "b"]`: `[a b]`, `"[1]"`: `"[1]"`, `[1]`: `[1]`, `"\"nil\""`: `"\"nil\""`, `"a\nb"`: `"a\nb"`,
+	} {
+		if v, err := history.Parse(text); err != nil || v.String() != want {
+			t.Errorf("%s is %s, %v; want %s", text, v, err, want)
+		}
+	}
+}
+
 func TestAFractionOfATimeIsCutOff(t *testing.T) {
 	for _, text := range []string{
 		`{"type":"invoke","process":0,"f":"read","time":7.9} {"type":"ok","process":0,"f":"read","time":1.25e1}`,
@@ -162,7 +174,7 @@ func TestAFractionOfATimeIsCutOff(t *testing.T) {
 			t.Errorf("%s\n got %s\nwant %s", text, got, want)
 		}
 	}
-	if _, err := history.Collect(history.JepsenJSON(strings.NewReader(`{"type":"ok","time":"7"}`))); err == nil || err.Error() != "line 1, column 21: want a number" {
+	if _, err := history.Collect(history.JepsenJSON(strings.NewReader(`{"type":"ok","time":"7"}`))); err == nil || err.Error() != "line 1, column 21: want a whole number" {
 		t.Error(err)
 	}
 }

@@ -55,7 +55,7 @@ func inJepsen(ops []Op, lines []int) []Op {
 			j.F = in.Get("type").text
 		}
 		if lines != nil {
-			j.Line, j.Col = lines[i], 1
+			j.Line, j.Col = int32(lines[i]), 1
 		}
 		a := j
 		if steps := in.Get("ops"); steps.Kind == List {

@@ -2,6 +2,7 @@ package history
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -68,7 +69,8 @@ func (v Value) lookup(key string) (at Value, there bool) {
 	return Value{}, false
 }
 
-// String prints the value as EDN, with text as keywords are written but for the colon; equal values print alike.
+// String prints the value as EDN, with text as keywords are written but for the colon, or in quotes where it would look
+// like something else: "nil", "1", "a b". Equal values print alike, and others do not.
 func (v Value) String() string {
 	switch v.Kind {
 	case Nil:
@@ -81,6 +83,9 @@ func (v Value) String() string {
 		f, _ := v.Float()
 		return fmt.Sprint(f)
 	case Text:
+		if !plainText(v.text) {
+			return strconv.Quote(v.text)
+		}
 		return v.text
 	}
 	parts := make([]string, len(v.list))
@@ -91,6 +96,25 @@ func (v Value) String() string {
 		return "{" + strings.Join(parts, " ") + "}"
 	}
 	return "[" + strings.Join(parts, " ") + "]"
+}
+
+// plainText says that a text without quotes looks like no other value, nor like several.
+func plainText(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c <= ' ', c == '"', c == '[', c == ']', c == '{', c == '}':
+			return false
+		}
+	}
+	switch s {
+	case "", "nil", "true", "false", "NaN", "+Inf", "-Inf":
+		return false
+	}
+	if c := s[0]; c-'0' > 9 && c != '-' && c != '+' && c != '.' {
+		return true
+	}
+	_, err := strconv.ParseFloat(s, 64)
+	return err != nil && !errors.Is(err, strconv.ErrRange)
 }
 
 // Integer is the Value of a whole number.
