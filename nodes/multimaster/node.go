@@ -48,7 +48,7 @@ func (n *node) join(env nodes.Env, r *Range, heartbeat, election time.Duration) 
 	g.m.group = g
 	g.log = n.logs.Add(raftlog.Config{
 		Name: r.Name, Voters: r.Voters, Tick: heartbeat, Election: election, NoJitter: n.bug == stuckElection,
-		Reformats: n.bug == rejoinsAsVoter, TrustsDamage: n.bug == trustsDamage,
+		Reformats: n.bug == rejoinsAsVoter,
 	}, g.m)
 	n.groups = append(n.groups, g)
 	n.byName[r.Name] = g

@@ -13,7 +13,7 @@ import (
 // start brings the group up from its log, or begins one, which then must be synced.
 func (g *Group) start(env nodes.Env) (sync bool) {
 	g.disk = disk{log: env.Disk().Log(g.cfg.Name)}
-	b, entries, machine, err := g.disk.recover(g.cfg.TrustsDamage)
+	b, entries, machine, err := g.disk.recover()
 	switch {
 	case err == nil && b.index > 0:
 		g.machine.Restore(b.index, machine)

@@ -119,17 +119,17 @@ func (v version) cut(n int) version {
 // spoil does a damage to what is stored.
 func (d *disk) spoil(how nodes.Damage) error {
 	draw := rand.New(generator(how.Seed, "damage to "+string(d.m.id)))
-	holds := func(l *log) bool {
-		if how.Form == nodes.Rollback {
-			return l.earlier.first > 0 && (l.earlier.first != l.synced.first || len(l.earlier.records) != len(l.synced.records))
-		}
-		return l.synced.frames() > 0
-	}
-	var able []*log
+	var able, grown []*log
 	for _, l := range d.logs {
-		if holds(l) {
+		if l.synced.frames() > 0 {
 			able = append(able, l)
+			if l.earlier.first > 0 && (l.earlier.first != l.synced.first || len(l.earlier.records) != len(l.synced.records)) {
+				grown = append(grown, l)
+			}
 		}
+	}
+	if how.Form == nodes.Rollback && len(grown) > 0 {
+		able = grown
 	}
 	if len(able) == 0 {
 		return fmt.Errorf("sim: damage the disk of %s: nothing on it can be harmed by %s", d.m.id, how.Form)
@@ -147,7 +147,10 @@ func (d *disk) spoil(how nodes.Damage) error {
 			over.spoiled(over.synced.cut(draw.IntN(over.synced.frames())))
 		}
 	case nodes.Rollback:
-		back := l.earlier
+		back := version{first: 1} // a while ago, if not lately, it was empty
+		if len(grown) > 0 {
+			back = l.earlier
+		}
 		back.damaged = true
 		l.spoiled(back)
 	}
