@@ -62,7 +62,7 @@ func guarantees(t nodes.Topology) []labs.Guarantee {
 			Checker:   checker.Digests{View: digestView},
 		}, {
 			ID: "O5", Name: "durable-ack",
-			Statement: "What a transaction wrote before it was acknowledged survives the crash and the power loss of any nodes, including all.",
+			Statement: "What a transaction wrote before it was acknowledged survives the crash and the power loss of any nodes, including all, and the loss of or damage to the disks of a minority of each group.",
 			Under:     everything,
 			Checker:   checker.Durable{Of: j.lists},
 		}, {
