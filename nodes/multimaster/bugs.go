@@ -61,6 +61,6 @@ var bugs = []nodes.Bug{
 	}, {
 		Name:    rejoinsAsVoter,
 		About:   "a member that lost its disk formats a new one and goes on under its old name, though it has forgotten its votes and what it acknowledged (TigerBeetle's format in place of recover)",
-		Refutes: []string{"A1", "O4", "O9", "R1"}, Nemesis: "wipe", Seeds: 7,
+		Refutes: []string{"A1", "O4", "O9", "R1"}, Nemesis: "wipe", Seeds: 2,
 	},
 }
