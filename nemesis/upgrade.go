@@ -20,7 +20,7 @@ var upgrade = Kind{
 		return ""
 	},
 	Options: []Option{{"bin", "the path of a program", func(f *Fault, text string) bool { f.Bin = text; return text != "" }}},
-	// It takes nobody away for long enough to count.
+	// It takes nobody away for long enough to count, and healing does not take it back: what was upgraded stays so.
 	Inject: func(ctx context.Context, t Target, f Fault) (func(context.Context) error, Strike, error) {
 		gap := f.For / time.Duration(max(1, len(f.Nodes)))
 		return restart(ctx, t, f, gap, func(ctx context.Context, id nodes.ID) error {
