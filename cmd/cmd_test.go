@@ -50,6 +50,9 @@ func TestExitStatuses(t *testing.T) {
 	}
 	write("file", "text\n")
 	write("plan.json", `{"format":1,"faults":[{"kind":"kill","form":"one","at_ns":1000000000,"for_ns":1000000000,"nodes":["n1"]}]}`)
+	write("plan.yaml", "format: 1\nfaults:\n  - {kind: kill, form: one, at: 1s, for: 1s, nodes: [n1]}\n")
+	write("bad.yaml", "format: 1\nfaults:\n  - {kind: kill, knees: 2}\n")
+	write("beyond.yaml", "format: 1\nfaults:\n  - {kind: wipe, at: 1s, for: 1s, nodes: [n1, n2, n3]}\n")
 	write("late.json", `{"format":1,"faults":[{"kind":"kill","form":"one","at_ns":90000000000,"for_ns":1000000000,"nodes":["n1"]}]}`)
 	write("role.json", `{"format":1,"faults":[{"kind":"kill","form":"role","at_ns":1000000000,"for_ns":1000000000,"role":"king"}]}`)
 	done, cancel := context.WithCancel(context.Background())
@@ -100,6 +103,19 @@ func TestExitStatuses(t *testing.T) {
 		{name: "a plan that is none", args: "run register --plan file", want: Usage, err: "file:1"},
 		{name: "a plan that lasts too long", args: "run register --plan late.json", want: Usage, err: "beyond the 1m0s of the safety phase"},
 		{name: "a plan with a role that is not there", args: "run register --plan role.json", want: Usage, err: `there is no role "king"`},
+		{name: "an option that is not there", args: "run register --nemesis kill:fast=1", want: Usage, err: `kill has no option "fast": use one of for, hard`},
+		{name: "an option that is wrong", args: "run register --nemesis pause:for=x", want: Usage, err: "pause:for=x: for takes a duration, as 200ms or 4s"},
+		{name: "options", args: "run register --nemesis slow:one:delay=20ms:for=2s --time 5s", want: Held},
+		{name: "a swarm", args: "run register --nemesis swarm --time 5s", want: Held},
+		{name: "a plan in YAML", args: "run register --plan plan.yaml --time 5s", want: Held},
+		{name: "a plan in YAML with a mistake", args: "run register --plan bad.yaml", want: Usage, err: `bad.yaml:3:18: "knees": a fault has no such member`},
+		{name: "a fault that this system has not the means for", args: "run register --nemesis ops", want: Cannot, err: "ops: this system has no operation of its own that could be asked for"},
+		{name: "another build in the simulator", args: "run register --nemesis upgrade:bin=x", want: Cannot, err: "upgrade:bin=x: this runtime has one build alone"},
+		{name: "more than a group tolerates", args: "run register --nemesis wipe:all", want: Cannot, err: "which is allowed by --beyond alone"},
+		{name: "a plan of more than a group tolerates", args: "run register --plan beyond.yaml", want: Usage, err: "(--beyond allows it)"},
+		{name: "beyond it nothing is judged", args: "run register --plan beyond.yaml --beyond --time 5s", want: Unknown},
+		{name: "a plan is printed", args: "run register --print-plan", want: Held},
+		{name: "a plan of many seeds is not", args: "run register --print-plan --seeds 2", want: Usage, err: "each seed has a plan of its own"},
 		{name: "a plan and faults", args: "run register --plan plan.json --nemesis kill", want: Usage, err: "give one of the two"},
 		{name: "a store that is a file", args: "run register --store file", want: Usage, err: "cannot write to the store file: not a directory"},
 		{name: "a run that is not there", args: "check no/such", want: Usage, err: "there is no run folder no/such"},
@@ -154,6 +170,34 @@ func contents(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// The plan that is printed is the schedule that is played: a run of it suffers the same.
+func TestAPrintedPlanIsTheScheduleOfTheRun(t *testing.T) {
+	t.Chdir(t.TempDir())
+	status, plan, err := lab(t, "run", "register", "--nemesis", "all", "--seed", "5", "--print-plan")
+	if status != Held || err != "" {
+		t.Fatal(status, err)
+	}
+	if entries, _ := os.ReadDir("."); len(entries) > 0 {
+		t.Errorf("it left %v", entries)
+	}
+	if err := os.WriteFile("plan.yaml", []byte(plan), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	schedule := func(args ...string) string {
+		if status, out, err := lab(t, append([]string{"run", "register", "--seed", "5"}, args...)...); status != Held {
+			t.Fatal(status, out, err)
+		}
+		var run struct{ Schedule json.RawMessage }
+		if err := json.Unmarshal([]byte(contents(t, filepath.Join(last(t), "run.json"))), &run); err != nil {
+			t.Fatal(err)
+		}
+		return string(run.Schedule)
+	}
+	if a, b := schedule("--nemesis", "all"), schedule("--plan", "plan.yaml"); a != b || len(a) < 500 {
+		t.Errorf("the run had\n%s\nand the plan\n%s", a, b)
+	}
 }
 
 func TestARunIsTheSameTwiceAndOnOneProcessor(t *testing.T) {
@@ -366,6 +410,7 @@ func TestCompletionKnowsNames(t *testing.T) {
 		{"run reg", "register"},
 		{"run register --nemesis part", "partition:region"},
 		{"run register --nemesis kill,power", "kill,power-loss:all"},
+		{"run register --nemesis slow:d", "slow:delay="},
 		{"run register --bug ", "ack-before-sync"},
 		{"run --format j", "junit"},
 		{"list b", "bugs"},

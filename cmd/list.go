@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"faultlab/checker"
+	"faultlab/labs"
 	"faultlab/nemesis"
 )
 
@@ -50,16 +51,32 @@ var lists = []struct {
 			p.entries(rows)
 		}
 	}},
-	{"faults", func(_ *app, p *printer) {
+	{"faults", func(a *app, p *printer) {
 		var rows []entry
 		for _, k := range nemesis.Kinds {
 			about := k.About
 			if len(k.Forms) > 0 {
 				about += "; as " + k.Name + ":FORM with " + strings.Join(k.Forms, ", ")
 			}
+			var options []string
+			for _, o := range k.Options {
+				options = append(options, o.Name+"=")
+			}
+			if len(options) > 0 {
+				about += "; options " + strings.Join(options, ", ")
+			}
 			rows = append(rows, entry{k.Name, about})
 		}
 		p.entries(rows)
+		p.line("")
+		rows = nil
+		for _, o := range a.operations() {
+			rows = append(rows, entry{o.Kind + ":" + o.Name, o.About})
+		}
+		p.entries(rows)
+		for _, l := range wrap("all take for=, how long a fault lasts, and hard=, how hard it strikes, in hundredths of what is drawn: pause:one:for=4s", p.s.width) {
+			p.line(l)
+		}
 	}},
 	{"checkers", func(_ *app, p *printer) {
 		p.entries(checkers)
@@ -89,6 +106,14 @@ var lists = []struct {
 			p.entries(rows)
 		}
 	}},
+}
+
+// operations are the admin actions of all labs, which stand for forms of the kinds ops and membership.
+func (a *app) operations() (all []labs.Operation) {
+	for _, l := range a.labs {
+		all = append(all, l.Operations...)
+	}
+	return all
 }
 
 func (a *app) listCommand() *cobra.Command {

@@ -68,6 +68,8 @@ type asks struct {
 	within time.Duration
 	final  map[nodes.ID]bool
 	tokens []string // number and identity of each request
+
+	operations []Operation
 }
 
 func (a *asks) Next(c *Client, phase history.Phase) (Request, bool) {
@@ -96,7 +98,11 @@ func done(t *testing.T, o Options, work *asks, outcome history.Outcome, answer f
 		Guarantees: func(nodes.Topology) []Guarantee { return nil },
 		Defaults:   Defaults{WarmUp: time.Second, Calm: time.Second},
 	}
-	o.Nemesis, o.Start = []string{"none"}, func(nodes.Spec) (Cluster, error) { return &fake{answer: answer}, nil }
+	if o.Plan == nil {
+		o.Nemesis = []string{"none"}
+	}
+	lab.Operations = work.operations
+	o.Start = func(nodes.Spec) (Cluster, error) { return &fake{answer: answer}, nil }
 	run, err := Do(context.Background(), lab, o)
 	if err != nil {
 		t.Fatal(err)

@@ -21,7 +21,8 @@ const (
 )
 
 // everything is the faults that no promise of safety excludes.
-var everything = []string{"partition", "kill", "power-loss", "pause", "slow", "reorder", "loss", "lost-reply", "clock"}
+var everything = []string{"partition", "kill", "power-loss", "pause", "slow", "reorder", "loss", "lost-reply", "clock",
+	"duplicate", "corrupt", "clog", "restart-all", "wipe", "disk", "ops", "membership", "upgrade", "client-crash", "duplicate-submit"}
 
 // judge is what the promises of one run share: the views of its history, taken once.
 type judge struct {
@@ -61,7 +62,7 @@ func guarantees(t nodes.Topology) []labs.Guarantee {
 			Checker:   checker.Digests{View: digestView},
 		}, {
 			ID: "O5", Name: "durable-ack",
-			Statement: "What a transaction wrote before it was acknowledged survives the crash and the power loss of any nodes, including all.",
+			Statement: "What a transaction wrote before it was acknowledged survives the crash and the power loss of any nodes, including all, and the loss of or damage to the disks of a minority of each group.",
 			Under:     everything,
 			Checker:   checker.Durable{Of: j.lists},
 		}, {

@@ -86,9 +86,14 @@ func TestTheStoreHolds(t *testing.T) {
 
 // The same seed gives the same bytes: on one processor as on many, and with every message passed through its wire format.
 func TestTheSameSeedGivesTheSameBytes(t *testing.T) {
+	// Faults of links, processes, disks and clients, and changes of members, in turn.
+	faults := []string{"partition", "power-loss", "wipe", "disk", "clog", "membership", "ops", "duplicate-submit", "client-crash", "duplicate"}
 	files := func(recode bool) map[string]string {
 		t.Helper()
-		run := do(t, labs.Options{Seed: 7, Time: 20 * time.Second, Recode: recode})
+		run := do(t, labs.Options{Seed: 7, Time: 40 * time.Second, Nemesis: faults, Recode: recode})
+		if n := run.Reached["raft: rejoining without a disk"]; n == 0 {
+			t.Error("no disk was lost")
+		}
 		dir, err := run.Save(filepath.Join(t.TempDir(), "run"), labs.Origin{}, multimaster.Lab().System, nil)
 		if err != nil {
 			t.Fatal(err)

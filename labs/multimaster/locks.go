@@ -37,7 +37,9 @@ func (j *judge) locks(t nodes.Topology) checker.Checker {
 		}
 		groups[r.Name] = checker.Group{Members: names(r.Voters), Needs: needs}
 	}
-	return checker.Locks{Groups: groups, Bound: mm.ResolveAfter + time.Second, Grace: electedWithin, View: func(e *history.Event) (checker.Lock, bool) {
+	// While nodes are upgraded one after another, who leads changes all through.
+	steady := func(w history.Window) bool { return w.Form != "flapping" && w.Kind != "upgrade" }
+	return checker.Locks{Groups: groups, Bound: mm.ResolveAfter + time.Second, Grace: electedWithin, Steady: steady, View: func(e *history.Event) (checker.Lock, bool) {
 		switch b := e.Event.(type) {
 		case mm.Locked:
 			return checker.Lock{

@@ -14,6 +14,7 @@ const (
 	voteNotPersisted = "vote-not-persisted"
 	noGlobalOrder    = "no-global-order-across-groups"
 	stuckElection    = "stuck-election"
+	rejoinsAsVoter   = "reformat-rejoins-as-voter"
 )
 
 var bugs = []nodes.Bug{
@@ -44,7 +45,7 @@ var bugs = []nodes.Bug{
 	}, {
 		Name:    decideBeforeLog,
 		About:   "a coordinator tells its decision and puts it in the log a little later, so its successor may decide anew",
-		Refutes: []string{"O3", "O5", "O7"}, Seeds: 2,
+		Refutes: []string{"O3", "O5", "O7"}, Nemesis: "kill:all", Seeds: 1,
 	}, {
 		Name:    voteNotPersisted,
 		About:   "a participant votes before its prepare is in the log, and its successor knows nothing of it (TigerBeetle #2996)",
@@ -56,6 +57,10 @@ var bugs = []nodes.Bug{
 	}, {
 		Name:    stuckElection,
 		About:   "candidates wait for equally long, so they split the vote for ever (YugabyteDB 1.1.9)",
-		Refutes: []string{"A1", "O9", "R1"}, Seeds: 4,
+		Refutes: []string{"A1", "O9", "R1"}, Seeds: 2,
+	}, {
+		Name:    rejoinsAsVoter,
+		About:   "a member that lost its disk formats a new one and goes on under its old name, though it has forgotten its votes and what it acknowledged (TigerBeetle's format in place of recover)",
+		Refutes: []string{"A1", "O4", "O9", "R1"}, Nemesis: "wipe", Seeds: 2,
 	},
 }

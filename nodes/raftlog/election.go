@@ -38,6 +38,7 @@ func (g *Group) follow(env nodes.Env) {
 }
 
 func (g *Group) wake(env nodes.Env) {
+	g.refused = false
 	switch {
 	case g.leader:
 		g.rn.Tick()

@@ -43,6 +43,8 @@ type Group struct {
 	reads     []read                  // asked, in order
 	lastRead  uint64
 
+	refused bool // an append since the timer last went off, see pretend
+
 	watch  // when to campaign
 	growth // when to take a snapshot
 }
@@ -91,9 +93,28 @@ func (g *Group) step(env nodes.Env, from nodes.ID, shared *raftpb.Message) {
 	}
 	m := *shared
 	m.Entries = m.Entries[:len(m.Entries):len(m.Entries)]
+	if g.cfg.Reformats && !g.pretend(&m) {
+		return
+	}
 	g.hear(&m)
 	_ = g.rn.Step(m) // an error says that the message is of no use now, as any may be on a network
 	g.logs.touch(g)
+}
+
+// pretend lets a member that lacks what it had acknowledged, and should not be one, get by: raft would see from a commit
+// index that something is missing, and panic; and it would refuse the same append again and again without a pause.
+func (g *Group) pretend(m *raftpb.Message) (heed bool) {
+	last, _ := g.storage.LastIndex()
+	switch {
+	case m.Type == raftpb.MsgHeartbeat:
+		m.Commit = min(m.Commit, last)
+	case m.Type == raftpb.MsgApp && m.Index > last:
+		if g.refused {
+			return false
+		}
+		g.refused = true
+	}
+	return true
 }
 
 // write is the first half of a round: it takes the next Ready, writes what must be durable and sends what need not

@@ -410,3 +410,58 @@ func TestProposalsToManyGroupsShareOneSync(t *testing.T) {
 		t.Errorf("30 proposals took %d syncs", got)
 	}
 }
+
+// One member after another loses its disk, or finds it damaged, under load: each is replaced before the next, and nothing
+// that was acknowledged is lost though in the end no disk is what it was.
+func TestMembersThatLoseTheirDisksOneAfterAnotherLoseNothing(t *testing.T) {
+	for seed := range uint64(5) {
+		c := start(t, seed, 3, 3, nil, seed == 0)
+		c.fill(c.leader(), "a", 50)
+		want := 50
+		harms := []nodes.DamageForm{"", nodes.BitFlip, nodes.Torn, nodes.Truncate, nodes.Misdirect, nodes.Rollback, "", nodes.Truncate, ""}
+		for i, form := range harms {
+			victim := c.ids()[(i+int(seed))%3]
+			c.kill(victim)
+			if form == "" {
+				if err := c.Wipe(t.Context(), victim); err != nil {
+					t.Fatal(err)
+				}
+			} else if _, err := c.Damage(t.Context(), victim, nodes.Damage{Form: form, Seed: seed}); err != nil {
+				t.Fatal(err)
+			}
+			c.fill(c.leader(others(victim)...), fmt.Sprint("down", i, "-"), 10)
+			c.boot(victim)
+			c.fill(c.leader(), fmt.Sprint("back", i, "-"), 30)
+			want += 40
+			c.run(3 * time.Second)
+			for _, id := range c.ids() {
+				if g := c.hosts[id].group; len(g.Voters()) != 3 || len(g.Learners()) != 0 || len(c.hosts[id].list.values) != want {
+					t.Fatalf("seed %d, after %q of %s, %s: %v vote, %v learn, %d values of %d", seed, form, victim, id, g.Voters(), g.Learners(), len(c.hosts[id].list.values), want)
+				}
+			}
+		}
+		if n := c.probes["raft: rejoining without a disk"]; n != len(harms) {
+			t.Errorf("seed %d: %d times a member noticed that its disk is not what it was, of %d", seed, n, len(harms))
+		}
+	}
+}
+
+// A wiped member that dies again before anything of it is durable has still no right to its old name.
+func TestAWipedMemberThatDiesAtOnceDoesNotReturnUnderItsOldName(t *testing.T) {
+	c := start(t, 3, 3, 3, nil, false)
+	c.fill(c.leader(), "a", 5)
+	c.kill("n1")
+	if err := c.Wipe(t.Context(), "n2"); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		c.boot("n2")
+		c.run(100 * time.Microsecond) // less than an fsync takes
+		c.powerLoss("n2")
+	}
+	c.boot("n2")
+	c.run(20 * time.Second)
+	if c.hosts["n3"].group.Leading() || c.hosts["n2"].group.Leading() {
+		t.Error("a leader was elected by a member that has forgotten everything")
+	}
+}

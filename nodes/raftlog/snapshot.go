@@ -18,7 +18,7 @@ func (g *Group) start(env nodes.Env) (sync bool) {
 	case err == nil && b.index > 0:
 		g.machine.Restore(b.index, machine)
 	case err == nil:
-	case err == errFresh && env.Boot() != nodes.Replaced:
+	case err == errFresh && (env.Boot() != nodes.Replaced || g.cfg.Reformats):
 		// A member that never made a promise may begin anew even at a Restart.
 		b, machine = g.founding(env.ID())
 		g.disk.create(b, machine)
