@@ -2,7 +2,6 @@ package nemesis
 
 import (
 	"context"
-
 	"time"
 
 	"faultlab/nodes"
@@ -40,4 +39,25 @@ type Power interface {
 // from now on. Zero and zero make it true again.
 type Clocks interface {
 	Skew(ctx context.Context, id nodes.ID, offset time.Duration, driftPPM int) error
+}
+
+// Disks can fail.
+type Disks interface {
+	// Damage harms the disk of a node. A form that harms what is stored (nodes.DamageForm.Stored) is done at once, to a
+	// node that is down; its heal does nothing, since only the system can make good what is gone. It is an error if there
+	// is nothing synced to harm. The other forms last until heal, and may begin while the node runs: one whose Sync fails
+	// stops, loses what no completed sync covers, and comes back with Processes.Boot.
+	Damage(ctx context.Context, id nodes.ID, d nodes.Damage) (heal func(context.Context) error, err error)
+}
+
+// Wipes can take a node's disk. The node dies with it, if it runs, and comes back with Processes.Boot as a new member
+// under the old name: nodes.Replaced, at every boot until something it wrote since has been synced.
+type Wipes interface {
+	Wipe(ctx context.Context, id nodes.ID) error
+}
+
+// Builds can be exchanged: from its next boot on the node runs the program at that path, or the one that it ran at first
+// if the path is empty. The error says if the path is no program that could run.
+type Builds interface {
+	Use(ctx context.Context, id nodes.ID, path string) error
 }

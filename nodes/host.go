@@ -50,4 +50,41 @@ type Quality struct {
 	ReorderPerMille   int           `json:"reorder_per_mille,omitempty"` // so many are held back by up to ten times the link's latency
 	Delay             time.Duration `json:"delay_ns,omitempty"`          // one way
 	Jitter            time.Duration `json:"jitter_ns,omitempty"`         // uniform in [0, Jitter), one way
+
+	// CorruptPerMille are changed on their way, which their framing detects: so they are lost, and never delivered.
+	CorruptPerMille int `json:"corrupt_per_mille,omitempty"`
+	// Hold keeps all that is sent while the harm lasts, and lets it arrive at once when it is healed.
+	Hold bool `json:"hold,omitempty"`
+}
+
+// A Damage is harm done to the disk of a node: once to what it holds, or for a time to how it works.
+type Damage struct {
+	Form  DamageForm    `json:"form"`
+	Seed  uint64        `json:"seed,omitempty"`     // of a form that harms what is stored: chooses which log, and where
+	Delay time.Duration `json:"delay_ns,omitempty"` // of SlowFsync: added to every fsync
+}
+
+// DamageForm is a way in which a disk fails.
+type DamageForm string
+
+// The forms that harm what is stored harm something that had been synced, so that the next read of that log is an error
+// and shows only what lies before it. A node that runs would not notice: they are done to one that is down.
+const (
+	BitFlip   DamageForm = "bit-flip"  // a bit of a record or a snapshot has changed
+	Torn      DamageForm = "torn"      // the last record is half written, though an fsync said that it is there
+	Truncate  DamageForm = "truncate"  // a log ends earlier than it did
+	Misdirect DamageForm = "misdirect" // a write went to the place of another, so that both are gone
+	Rollback  DamageForm = "rollback"  // a log is what it was a while ago; the mark of what was synced is not
+)
+
+// The forms that last until they are healed.
+const (
+	Full        DamageForm = "full"         // nothing more can be written: the next Sync fails, and stops the node
+	FailedFsync DamageForm = "failed-fsync" // the same, with the reason that the device gives
+	SlowFsync   DamageForm = "slow"         // every fsync takes Delay longer
+)
+
+// Stored says that the form harms what a disk holds, and not how it works.
+func (f DamageForm) Stored() bool {
+	return f == BitFlip || f == Torn || f == Truncate || f == Misdirect || f == Rollback
 }
