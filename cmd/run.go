@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,6 +27,8 @@ const (
 type runFlags struct {
 	nemesis []string
 	plan    string
+	print   bool // the plan, and run nothing
+	beyond  bool
 	on      string
 	seed    uint64
 	seeds   int
@@ -51,6 +54,8 @@ The same seed gives the same run, to the byte. What a run leaves is in its run f
 STORE/LAB/TIME-SEED; STORE/latest is the last.`,
 		Example: `  lab run multi-master --nemesis partition
   lab run multi-master --nemesis kill,power-loss:all --seed 7 --time 2m
+  lab run multi-master --nemesis slow:region:delay=200ms,pause:for=4s
+  lab run multi-master --nemesis swarm --print-plan > plan.yaml
   lab run multi-master --nemesis all --seeds 200
   lab run multi-master --bug decide-before-log
   lab run multi-master --format junit=lab.xml`,
@@ -69,8 +74,10 @@ STORE/LAB/TIME-SEED; STORE/latest is the last.`,
 		RunE: func(c *cobra.Command, args []string) error { return a.doRun(c, args[0], f) },
 	}
 	flags := c.Flags()
-	flags.StringSliceVar(&f.nemesis, "nemesis", []string{"all"}, "faults to draw, as `kill,partition:region`; or all, swarm (some of all), none")
-	flags.StringVar(&f.plan, "plan", "", "do the faults of this `file` and draw none")
+	flags.StringSliceVar(&f.nemesis, "nemesis", []string{"all"}, "faults to draw, as `kill,partition:region,slow:delay=200ms`; or all, swarm (some of all, each as hard as the seed says), none")
+	flags.StringVar(&f.plan, "plan", "", "do the faults of this `file` (YAML or JSON) and draw none")
+	flags.BoolVar(&f.print, "print-plan", false, "print the faults as a plan in YAML, and run nothing")
+	flags.BoolVar(&f.beyond, "beyond", false, "faults may take more from a consensus group than it tolerates; then nothing that depends on it is judged")
 	flags.StringVar(&f.on, "on", places[0].name, "where the nodes run: "+strings.Join(placeNames(), ", "))
 	flags.Uint64Var(&f.seed, "seed", 1, "what all chance is drawn from")
 	flags.IntVar(&f.seeds, "seeds", 1, "do so many runs, of this seed and those after it")
@@ -128,13 +135,16 @@ func completeFaults(_ *cobra.Command, _ []string, typed string) ([]string, cobra
 		for _, form := range k.Forms {
 			out = append(out, head+k.Name+":"+form)
 		}
+		for _, o := range k.Options {
+			out = append(out, head+k.Name+":"+o.Name+"=")
+		}
 	}
 	return out, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }
 
 // options checks the flags and returns what they come to.
 func (f runFlags) options(c *cobra.Command, lab labs.Lab) (labs.Options, error) {
-	o := labs.Options{Seed: f.seed, Time: f.time, Rate: f.rate, Clients: f.clients, Nodes: f.nodes, Bug: f.bug, On: f.on, Nemesis: f.nemesis}
+	o := labs.Options{Seed: f.seed, Time: f.time, Rate: f.rate, Clients: f.clients, Nodes: f.nodes, Bug: f.bug, Beyond: f.beyond, On: f.on, Nemesis: f.nemesis}
 	for _, n := range []struct {
 		flag  string
 		value int
@@ -197,14 +207,16 @@ func checkFaults(specs []string) error {
 				return nil
 			}
 		}
-		kind, form, hasForm := strings.Cut(spec, ":")
+		kind, form, _ := strings.Cut(spec, ":")
+		form, _, _ = strings.Cut(form, ":")
 		k, ok := nemesis.Find(kind)
 		if !ok {
 			return badly("%s", unknown("fault", kind, append(known, whole...)))
 		}
-		if _, _, err := nemesis.Parse(spec); err != nil && hasForm {
+		if form != "" && !strings.Contains(form, "=") && !k.Open && !slices.Contains(k.Forms, form) {
 			return badly("%s", unknown("form of "+kind, form, k.Forms))
-		} else if err != nil {
+		}
+		if _, _, err := nemesis.Parse(spec); err != nil {
 			return badly("%w", err)
 		}
 	}
@@ -236,6 +248,9 @@ func (a *app) doRun(c *cobra.Command, name string, f runFlags) error {
 	if err != nil {
 		return err
 	}
+	if f.print {
+		return a.printPlan(lab, o, f.seeds)
+	}
 	if err := f.output.open(a); err != nil {
 		return err
 	}
@@ -257,6 +272,21 @@ func (a *app) doRun(c *cobra.Command, name string, f runFlags) error {
 		return a.doSet(c.Context(), lab, o, f, st)
 	}
 	return a.doOne(c.Context(), lab, o, &f.output, st)
+}
+
+// printPlan prints what a run would suffer.
+func (a *app) printPlan(lab labs.Lab, o labs.Options, seeds int) error {
+	if seeds > 1 {
+		return badly("--print-plan --seeds %d: each seed has a plan of its own, so name one with --seed", seeds)
+	}
+	s, skipped, err := labs.Plan(lab, o)
+	if err != nil {
+		return classed(err)
+	}
+	for _, why := range skipped {
+		fmt.Fprintf(a.err, "lab: not in the plan: %s\n", why)
+	}
+	return nemesis.WriteYAML(a.out, s)
 }
 
 // doOne does one run, keeps it and prints it.
@@ -366,12 +396,16 @@ func (s store) saveSet(set *labs.Set) (string, error) {
 func (a *app) commandOf(lab labs.Lab, f runFlags) string {
 	words := []string{a.name, "run", lab.Name}
 	add := func(flag, value string, given bool) {
-		if given {
+		switch {
+		case given && value == "":
+			words = append(words, "--"+flag)
+		case given:
 			words = append(words, "--"+flag, quoted(value))
 		}
 	}
 	add("plan", f.plan, f.plan != "")
 	add("nemesis", strings.Join(f.nemesis, ","), f.plan == "")
+	add("beyond", "", f.beyond)
 	add("on", f.on, f.on != places[0].name)
 	add("seed", strconv.FormatUint(f.seed, 10), true)
 	add("seeds", strconv.Itoa(f.seeds), f.seeds > 1)

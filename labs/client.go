@@ -25,12 +25,16 @@ type client struct {
 	owed    int  // requests that fell due meanwhile and are yet to be asked: at most one, if not scripted
 	reading bool // it is not yet done with its final reads
 
+	crashed  int // faults that keep it dead
+	doubling int // faults that make it submit everything twice
+
 	// The operation under way.
 	index  int // its place in the history
 	asked  Request
 	tries  int
 	giveUp time.Duration
 
+	epoch        int // rises where replies may still come that answer nothing
 	arrive, next func()
 	replied      func(reply any, ok bool)
 }
@@ -53,7 +57,8 @@ func (e *engine) employ() {
 			},
 			e: e, gaps: generator(e.o.Seed, "load of "+string(id)), mean: mean,
 		}
-		c.arrive, c.next, c.replied = c.due, c.read, c.hear
+		c.arrive, c.next = c.due, c.read
+		c.listen()
 		e.clients = append(e.clients, c)
 	}
 }
@@ -76,6 +81,7 @@ func (c *client) due() {
 	}
 	c.start()
 	switch {
+	case c.crashed > 0:
 	case !c.busy:
 		c.ask()
 	case c.scripted:
@@ -125,10 +131,49 @@ func (c *client) try(now time.Duration) {
 	}
 	c.e.h.Ops[c.index].Node = string(to)
 	c.e.cluster.Call(c.Member, to, c.asked.Body, wait, c.replied)
+	if c.doubling > 0 && c.tries == 1 {
+		c.submitAgain(c.giveUp - now)
+	}
 }
 
-// hear is told of a reply, or of silence.
-func (c *client) hear(reply any, ok bool) {
+// submitAgain gives the request under way to the next member too, which is no try of its own: a reply from there counts
+// if it is the first, and silence says nothing.
+func (c *client) submitAgain(wait time.Duration) {
+	index, to := c.index, c.asked.To[c.tries%len(c.asked.To)]
+	c.tries++
+	c.e.cluster.Call(c.Member, to, c.asked.Body, wait, func(reply any, ok bool) {
+		if ok && c.busy && c.index == index {
+			c.e.h.Ops[index].Node = string(to)
+			c.epoch++ // what the other one may yet say answers nothing
+			c.listen()
+			c.answered(reply, true)
+		}
+	})
+}
+
+// listen makes replied hear what is asked from now on, and nothing that was asked before.
+func (c *client) listen() {
+	epoch := c.epoch
+	c.replied = func(reply any, ok bool) {
+		if c.epoch == epoch {
+			c.answered(reply, ok)
+		}
+	}
+}
+
+// crash ends the operation under way, and all that the client knew of it.
+func (c *client) crash() {
+	c.crashed++
+	c.owed = 0
+	if c.busy {
+		c.epoch++
+		c.listen()
+		c.finish(c.e.cluster.Now(), nil, history.Unknown)
+	}
+}
+
+// answered is told of a reply, or of silence.
+func (c *client) answered(reply any, ok bool) {
 	if !c.busy {
 		return // given up at the end of the run
 	}

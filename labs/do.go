@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"faultlab/checker/history"
-	"faultlab/nemesis"
 	"faultlab/nodes"
 )
 
@@ -37,15 +36,13 @@ func Do(ctx context.Context, lab Lab, o Options) (*Run, error) {
 		return nil, &Invalid{err}
 	}
 	o.Nodes = len(topology.Members)
-	e := &engine{lab: lab, o: o, h: &history.History{}, logs: map[nodes.ID]*tail{}}
+	e := &engine{lab: lab, o: o, h: &history.History{}, logs: map[nodes.ID]*tail{}, wishes: map[string]int{}}
 	e.run = &Run{Lab: lab.Name, Options: o, Topology: topology, History: e.h, Reached: map[string]int{}, Logs: map[nodes.ID][]string{}}
 	for _, m := range topology.Members {
 		e.h.Members = append(e.h.Members, history.Member{ID: string(m.ID), Region: m.Region, Zone: m.Zone})
 	}
-	ground := nemesis.Ground{Topology: topology}
-	if lab.Ground != nil {
-		ground = lab.Ground(topology)
-	}
+	ground := lab.ground(topology)
+	ground.Beyond = o.Beyond
 	e.cluster, err = o.Start(nodes.Spec{System: lab.System, Bug: o.Bug, Topology: topology, Seed: o.Seed, Observer: e, Recode: o.Recode})
 	if err != nil {
 		return nil, err
@@ -124,6 +121,7 @@ type engine struct {
 	phase   history.Phase
 	loading bool
 	closed  bool
+	wishes  map[string]int // operations asked for so far, by name and group
 }
 
 // live leads the cluster through its phases.

@@ -30,8 +30,8 @@ func schedule(lab Lab, o Options, g nemesis.Ground, cluster any) (s nemesis.Sche
 			return nil, nil, &Invalid{err}
 		}
 		for _, f := range o.Plan {
-			if k, _ := nemesis.Find(f.Kind); !k.Works(cluster) {
-				return nil, nil, &Unsupported{f.Kind + ": this runtime cannot do it"}
+			if why := f.Refused(cluster, g); why != "" {
+				return nil, nil, &Unsupported{f.Kind + ": " + why}
 			}
 		}
 		return o.Plan, nil, nil
@@ -59,6 +59,35 @@ func schedule(lab Lab, o Options, g nemesis.Ground, cluster any) (s nemesis.Sche
 	return s, skipped, nil
 }
 
+// ground is what the nemesis draws over.
+func (lab Lab) ground(t nodes.Topology) nemesis.Ground {
+	g := nemesis.Ground{Topology: t}
+	if lab.Ground != nil {
+		g = lab.Ground(t)
+	}
+	for _, o := range lab.Operations {
+		g.Operations = append(g.Operations, nemesis.Operation{Kind: o.Kind, Name: o.Name, Aims: o.Aims(t)})
+	}
+	return g
+}
+
+// Plan draws the schedule that Do would play, or takes the one of the options, and starts nothing that runs.
+func Plan(lab Lab, o Options) (s nemesis.Schedule, skipped []string, err error) {
+	o = o.filled(lab)
+	topology, err := lab.Topology(o.Nodes)
+	if err != nil {
+		return nil, nil, &Invalid{err}
+	}
+	cluster, err := o.Start(nodes.Spec{System: lab.System, Bug: o.Bug, Topology: topology, Seed: o.Seed})
+	if err != nil {
+		return nil, nil, err
+	}
+	defer cluster.Close()
+	ground := lab.ground(topology)
+	ground.Beyond = o.Beyond
+	return schedule(lab, o, ground, cluster)
+}
+
 // strikes are the schedule at work.
 type strikes struct {
 	player  *nemesis.Player
@@ -73,6 +102,7 @@ func (e *engine) unleash(ctx context.Context) *strikes {
 	if e.lab.Resolve != nil {
 		target.Resolve = func(role string) []nodes.ID { return e.lab.Resolve(e.h, role) }
 	}
+	target.Operate, target.Clients = e.operate, crowd{e}
 	s.player = nemesis.Play(ctx, target, e.run.Schedule, e.cluster.Now(), func(i int, w nemesis.Window) {
 		e.run.Struck[i] = w.Strike.Nodes
 		s.windows = append(s.windows, history.Window{

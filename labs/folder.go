@@ -71,6 +71,7 @@ type arguments struct {
 	Clients int           `json:"clients"`
 	Nodes   int           `json:"nodes"`
 	Bug     string        `json:"bug,omitempty"`
+	Beyond  bool          `json:"beyond,omitempty"`
 }
 
 // recorded counts the lines of the other files, so that one cut off at the end of a line is not taken for whole.
@@ -133,7 +134,7 @@ func (run *Run) write(dir string, o Origin, system nodes.System, page func(io.Wr
 			a := run.Options
 			return writeJSON(w, runJSON{
 				Format: Format, Lab: run.Lab, Seed: a.Seed,
-				Arguments: arguments{a.On, a.Nemesis, a.Time, a.Rate, a.Clients, a.Nodes, a.Bug},
+				Arguments: arguments{a.On, a.Nemesis, a.Time, a.Rate, a.Clients, a.Nodes, a.Bug, a.Beyond},
 				Build:     o.Build, Started: o.Started.UTC().Truncate(time.Second),
 				Topology: run.Topology, Schedule: run.Schedule, Skipped: run.Skipped, Struck: run.Struck, Windows: h.Windows, Healed: h.Healed, End: h.End, Stopped: run.Stopped,
 				Recorded: recorded{len(h.Ops), len(h.Events)}, Reached: run.Reached, Broken: run.breaks(),
@@ -263,7 +264,7 @@ func Load(dir string, labs []Lab) (run *Run, lab Lab, o Origin, err error) {
 	run = &Run{
 		Lab: j.Lab,
 		Options: Options{
-			Seed: j.Seed, Time: a.Time, Rate: a.Rate, Clients: a.Clients, Nodes: a.Nodes, Bug: a.Bug, Nemesis: a.Nemesis, On: a.On,
+			Seed: j.Seed, Time: a.Time, Rate: a.Rate, Clients: a.Clients, Nodes: a.Nodes, Bug: a.Bug, Beyond: a.Beyond, Nemesis: a.Nemesis, On: a.On,
 		},
 		Topology: j.Topology, Schedule: j.Schedule, Skipped: j.Skipped, Struck: j.Struck, Reached: j.Reached, Stopped: j.Stopped, Logs: map[nodes.ID][]string{},
 		History: &history.History{Windows: j.Windows, Healed: j.Healed, End: j.End},

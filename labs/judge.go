@@ -14,9 +14,14 @@ import (
 // It sets Judged, Verdict, Whole and Reason.
 func (run *Run) Judge(lab Lab) {
 	run.Judged, run.Verdict, run.Whole = nil, history.NotJudged, history.NotJudged
+	excess := run.beyond(lab)
 	for _, g := range lab.Guarantees(run.Topology) {
 		j := Judged{Guarantee: g}
-		if why := g.Unexercised(run.Schedule); why != "" {
+		why := excess
+		if why == "" {
+			why = g.Unexercised(run.Schedule)
+		}
+		if why != "" {
 			j.Result = history.Skipped("%s", why)
 		} else {
 			j.Result = g.Checker.Check(run.History)
@@ -56,6 +61,14 @@ func (run *Run) Judge(lab Lab) {
 		say(history.Undetermined, "this schedule exercises none of the lab's guarantees")
 	}
 	run.Reason = strings.Join(reasons, "; ")
+}
+
+// beyond says how the schedule takes more than the system was built to lose, "" if it does not. Then nothing is promised.
+func (run *Run) beyond(lab Lab) string {
+	if why := run.Schedule.Excess(lab.ground(run.Topology)); why != "" {
+		return "nothing is promised beyond what a group tolerates: " + why
+	}
+	return ""
 }
 
 // Unexercised says why a run with this schedule does not judge the guarantee; "" if it does.

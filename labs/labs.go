@@ -29,12 +29,26 @@ type Lab struct {
 	// FailureIsFinal says that a request has a name of its own, under which the system does it once at most: then Failed
 	// speaks for all tries of an operation, and not for the one that was answered alone.
 	FailureIsFinal bool
+	// Operations are the admin actions that the nemesis may have done, as faults of the kinds ops and membership.
+	Operations []Operation
 	// Resolve says who has a role now, by the events emitted so far; nobody if it is not known.
 	Resolve func(h *history.History, role string) []nodes.ID
 
 	Guarantees func(nodes.Topology) []Guarantee
 	Faults     []string // what --nemesis all draws from: kinds, or kinds with a form, "power-loss:all"
 	Defaults   Defaults
+}
+
+// An Operation is an admin action of a system, asked for as a client asks. It is done when Outcome says so of a reply, and
+// until then asked for again: so its requests say what is to be, and not what is to be changed.
+type Operation struct {
+	Kind  string // "ops" or "membership"
+	Name  string // "transfer", as in --nemesis ops:transfer
+	About string // one sentence
+	Aims  func(nodes.Topology) []nemesis.Aim
+	Do    func(nemesis.Aim) any                            // the request for it
+	Undo  func(nemesis.Aim) any                            // nil: there is nothing to undo
+	Ask   func(t nodes.Topology, a nemesis.Aim) []nodes.ID // members to ask, in turn
 }
 
 // Defaults are a lab's own values for what the command line leaves open.

@@ -17,6 +17,7 @@ type Options struct {
 	Nodes    int
 	Bug      string
 	Nemesis  []string         // kinds, "all", "swarm" or "none"
+	Beyond   bool             // faults may take more from a consensus group than it tolerates; what is promised within that alone is not judged
 	Plan     nemesis.Schedule // if not nil, used as it is and nothing is drawn
 	Requests []history.Op     // if not nil, clients ask what these asked, when they did, and the workload is not asked
 	On       string           // the runtime's name, as it is reported: "sim"

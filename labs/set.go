@@ -157,7 +157,7 @@ func doKept(ctx context.Context, lab Lab, o Options, keep func(*Run) (string, er
 	*line = Line{Seed: o.Seed, Verdict: run.Verdict, Whole: run.Whole, Reason: run.Reason, Operations: run.operations()}
 	for _, j := range run.Judged {
 		line.verdicts = append(line.verdicts, j.Verdict)
-		line.could = append(line.could, j.Unexercised(run.Schedule) == "")
+		line.could = append(line.could, run.beyond(lab) == "" && j.Unexercised(run.Schedule) == "")
 		if j.Verdict > history.Pass {
 			line.Findings = append(line.Findings, Finding{j.ID, j.Name, j.Verdict, j.Reason})
 		}

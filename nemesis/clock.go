@@ -34,6 +34,19 @@ var clock = Kind{
 		}
 		return needNodes(f)
 	},
+	Options: []Option{
+		{"offset", "a duration, as 200ms or -4s", func(f *Fault, text string) bool {
+			d, err := time.ParseDuration(text)
+			f.Offset = d
+			return err == nil && d != 0
+		}},
+		{"drift", "parts per million, as 5000 or -5000", func(f *Fault, text string) bool {
+			n, ok := number(text, slowest+1, fastest)
+			f.DriftPPM = n
+			return ok && n != 0
+		}},
+		optionEvery,
+	},
 	Inject: skewed,
 }.with(form{"jump", jump}, form{"drift", drift}, form{"strobe", strobe})
 

@@ -22,6 +22,10 @@ type fake struct {
 	harms  int
 	roles  map[string][]nodes.ID
 	refuse string // calls that begin so fail
+
+	ailing  int      // disks that fail until they are healed
+	done    []string // operations that were not undone
+	crashed int      // clients that are harmed
 }
 
 type fakeEvent struct {
@@ -45,8 +49,71 @@ func (c *fake) target() Target {
 			}
 			c.queue = slices.Insert(c.queue, i, fakeEvent{at, f})
 		},
-		Now: func() time.Duration { return c.now },
+		Now:     func() time.Duration { return c.now },
+		Operate: c.operate,
+		Clients: c,
 	}
+}
+
+func (c *fake) operate(f Fault, undo bool, done func(string)) {
+	what := fmt.Sprintf("%s %s %s", f.Form, join(f.Nodes), f.Group)
+	if undo {
+		c.done = slices.DeleteFunc(c.done, func(d string) bool { return d == what })
+		c.does("undo %s", what)
+	} else {
+		c.done = append(c.done, what)
+		c.does("%s", what)
+	}
+	done("")
+}
+
+func (c *fake) Crash(near []nodes.ID) ([]nodes.ID, func())     { return c.harm("crash", near) }
+func (c *fake) Duplicate(near []nodes.ID) ([]nodes.ID, func()) { return c.harm("duplicate", near) }
+
+func (c *fake) harm(what string, near []nodes.ID) ([]nodes.ID, func()) {
+	c.crashed++
+	c.does("%s clients near %s", what, join(near))
+	healed := false
+	return []nodes.ID{"c1"}, func() {
+		if !healed {
+			healed = true
+			c.crashed--
+		}
+	}
+}
+
+func (c *fake) Damage(_ context.Context, id nodes.ID, d nodes.Damage) (func(context.Context) error, error) {
+	if err := c.does("damage %s %s", id, d.Form); err != nil {
+		return nil, err
+	}
+	if d.Form.Stored() {
+		if !c.down[id] {
+			return nil, errors.New("it runs")
+		}
+		return nothing, nil
+	}
+	c.ailing++
+	if d.Form != nodes.SlowFsync {
+		c.down[id] = true
+	}
+	healed := false
+	return func(context.Context) error {
+		if !healed {
+			healed = true
+			c.ailing--
+		}
+		return nil
+	}, nil
+}
+
+func (c *fake) Wipe(_ context.Context, id nodes.ID) error {
+	c.down[id] = true
+	delete(c.frozen, id)
+	return c.does("wipe %s", id)
+}
+
+func (c *fake) Use(_ context.Context, id nodes.ID, path string) error {
+	return c.does("use %s %s", id, path)
 }
 
 func (c *fake) run(until time.Duration) {
@@ -70,10 +137,10 @@ func (c *fake) does(format string, args ...any) error {
 
 // harmless says what harm is left, "" if none.
 func (c *fake) harmless() string {
-	if len(c.down)+len(c.frozen)+len(c.skews)+c.harms == 0 {
+	if len(c.down)+len(c.frozen)+len(c.skews)+c.harms+c.ailing+len(c.done)+c.crashed == 0 {
 		return ""
 	}
-	return fmt.Sprintf("down %v, frozen %v, skewed %v, %d harms to links", c.down, c.frozen, c.skews, c.harms)
+	return fmt.Sprintf("down %v, frozen %v, skewed %v, %d harms to links, %d ailing disks, %v done, %d clients harmed", c.down, c.frozen, c.skews, c.harms, c.ailing, c.done, c.crashed)
 }
 
 func (c *fake) Degrade(_ context.Context, links []nodes.Link, q nodes.Quality) (func(context.Context) error, error) {
@@ -160,5 +227,11 @@ func nine() Ground {
 		g.Groups = append(g.Groups, group)
 	}
 	g.Groups = append(g.Groups, []nodes.ID{"a1", "b1", "c1"})
+	for _, o := range []Operation{{Kind: "ops", Name: "split"}, {Kind: "membership", Name: "add"}, {Kind: "membership", Name: "remove"}, {Kind: "membership", Name: "replace"}} {
+		for _, group := range g.Groups {
+			o.Aims = append(o.Aims, Aim{Group: "G" + string(group[0]), Nodes: group[:1]})
+		}
+		g.Operations = append(g.Operations, o)
+	}
 	return g
 }

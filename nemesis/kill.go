@@ -12,6 +12,7 @@ var kill = Kind{
 	About: "processes die and are started again; what they wrote, synced or not, is there when they boot",
 	Works: has[Processes],
 	Check: needNodes,
+	Takes: func(Fault) Loss { return Presence },
 	Inject: func(ctx context.Context, t Target, f Fault) (func(context.Context) error, Strike, error) {
 		return fell(ctx, t, f, func(ids []nodes.ID) error {
 			for _, id := range ids {

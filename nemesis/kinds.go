@@ -11,7 +11,10 @@ import (
 
 // Kinds are all sorts of faults there are. To add one, write its file and name it here, at the end: then the faults that
 // a seed draws of the others stay what they were.
-var Kinds = []Kind{partition, kill, powerLoss, pause, slow, reorder, loss, lostReply, clock}
+var Kinds = []Kind{
+	partition, kill, powerLoss, pause, slow, reorder, loss, lostReply, clock,
+	duplicate, corrupt, clog, restartAll, wipe, disk, ops, membership, upgrade, clientCrash, duplicateSubmit,
+}
 
 // Find returns the kind of that name.
 func Find(name string) (Kind, bool) {
@@ -23,18 +26,63 @@ func Find(name string) (Kind, bool) {
 	return Kind{}, false
 }
 
-// Parse reads a kind, or a kind with a form, as on the command line: "partition", "power-loss:minority". The form is ""
-// if none is named. The error is one sentence that names what would be accepted.
+// Parse reads a kind, perhaps with a form and with options, as on the command line: "partition", "power-loss:minority",
+// "slow:region:delay=200ms:for=4s". The form is "" if none is named; what the kind then draws has the options. The error
+// is one sentence that names what would be accepted.
 func Parse(spec string) (Kind, string, error) {
-	name, form, named := strings.Cut(spec, ":")
+	name, rest, more := strings.Cut(spec, ":")
 	k, ok := Find(name)
 	if !ok {
 		return Kind{}, "", fmt.Errorf("%q is no fault: use one of %s", name, strings.Join(names(), ", "))
 	}
-	if named && !slices.Contains(k.Forms, form) {
-		return Kind{}, "", fmt.Errorf("%s has no form %q: use one of %s", name, form, strings.Join(k.Forms, ", "))
+	form := ""
+	if more {
+		words := strings.Split(rest, ":")
+		if !strings.Contains(words[0], "=") {
+			form, words = words[0], words[1:]
+			if !slices.Contains(k.Forms, form) && (!k.Open || form == "") {
+				return Kind{}, "", fmt.Errorf("%s has no form %q: use one of %s", name, form, strings.Join(k.accepted(), ", "))
+			}
+		}
+		var err error
+		if k, err = k.optioned(words); err != nil {
+			return Kind{}, "", err
+		}
 	}
 	return k, form, nil
+}
+
+// accepted is the forms of a kind, for a message.
+func (k Kind) accepted() []string {
+	if k.Open {
+		return []string{"the lab's operations"}
+	}
+	return k.Forms
+}
+
+// refuses says why a cluster cannot do a fault, "" if it can.
+func (k Kind) refuses(cluster any, f Fault) string {
+	switch {
+	case !k.Works(cluster):
+		return "this runtime cannot do it"
+	case k.Refuses != nil:
+		return k.Refuses(cluster, f)
+	}
+	return ""
+}
+
+// Refused says why a fault cannot be done on this cluster and this ground, as the end of a sentence; "" if it can.
+func (f Fault) Refused(cluster any, g Ground) string {
+	k, ok := Find(f.Kind)
+	switch {
+	case !ok:
+		return "there is no such fault"
+	case k.refuses(cluster, f) != "":
+		return k.refuses(cluster, f)
+	case k.Lacks != nil:
+		return k.Lacks(g)
+	}
+	return ""
 }
 
 func names() []string {

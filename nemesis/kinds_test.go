@@ -3,6 +3,7 @@ package nemesis
 import (
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,9 +14,20 @@ func TestASpecIsAKindOrAKindWithAForm(t *testing.T) {
 	for _, c := range []struct{ spec, kind, form, err string }{
 		{spec: "partition", kind: "partition"},
 		{spec: "power-loss:minority", kind: "power-loss", form: "minority"},
-		{spec: "meteor", err: `"meteor" is no fault: use one of partition, kill, power-loss, pause, slow, reorder, loss, lost-reply, clock`},
+		{spec: "meteor", err: `"meteor" is no fault: use one of ` + strings.Join(names(), ", ")},
 		{spec: "pause:all", err: `pause has no form "all": use one of one, minority, leader, role`},
 		{spec: "pause:", err: `pause has no form "": use one of one, minority, leader, role`},
+		{spec: "slow:delay=200ms", kind: "slow"},
+		{spec: "slow:region:delay=200ms:for=4s", kind: "slow", form: "region"},
+		{spec: "ops:split", kind: "ops", form: "split"},
+		{spec: "ops:", err: `ops has no form "": use one of the lab's operations`},
+		{spec: "slow:delay=4", err: `slow:delay=4: delay takes a duration, as 200ms or 4s`},
+		{spec: "slow:for=-4s", err: `slow:for=-4s: for takes a duration, as 200ms or 4s`},
+		{spec: "loss:per-mille=1001", err: `loss:per-mille=1001: per-mille takes a share of a thousand, 1 to 1000`},
+		{spec: "loss:colour=red", err: `loss has no option "colour": use one of per-mille, for, hard`},
+		{spec: "kill:one:hard", err: `kill:hard: after its form a fault takes options, as for=4s: there are for, hard`},
+		{spec: "clock:drift=0", err: `clock:drift=0: drift takes parts per million, as 5000 or -5000`},
+		{spec: "upgrade:bin=", err: `upgrade:bin=: bin takes the path of a program`},
 	} {
 		k, form, err := Parse(c.spec)
 		got := ""
@@ -36,12 +48,18 @@ func TestASpecIsAKindOrAKindWithAForm(t *testing.T) {
 func TestEveryFormStrikesAndHealsWithoutTrace(t *testing.T) {
 	g := nine()
 	for _, k := range Kinds {
-		for _, form := range k.Forms {
+		forms := k.Forms
+		if k.Open {
+			forms = g.operations(k.Name)
+		}
+		for _, form := range forms {
 			for seed := range uint64(30) {
 				r := rand.New(rand.NewPCG(seed, 0))
 				f := k.Draw(r, g, form)
 				f.At, f.For = time.Second, 5*time.Second
-				if err := (Schedule{f}).Validate(g, time.Minute); err != nil || f.Form != form {
+				wild := g
+				wild.Beyond = true // some of the forms are
+				if err := (Schedule{f}).Validate(wild, time.Minute); err != nil || f.Form != form {
 					t.Fatalf("%s:%s drawn as %v: %v", k.Name, form, f, err)
 				}
 				c := newFake()
@@ -68,7 +86,7 @@ func TestEveryFormStrikesAndHealsWithoutTrace(t *testing.T) {
 }
 
 func TestAFormThatTheGroundHasNoPlaceForIsNotDrawn(t *testing.T) {
-	lone := Ground{Topology: nodes.Topology{Members: []nodes.Member{{ID: "n1", Region: "A", Zone: "A"}}}}
+	lone := Ground{Beyond: true, Topology: nodes.Topology{Members: []nodes.Member{{ID: "n1", Region: "A", Zone: "A"}}}}
 	for _, k := range Kinds {
 		for _, form := range append([]string{""}, k.Forms...) {
 			f := k.Draw(rand.New(rand.NewPCG(1, 1)), lone, form)

@@ -18,7 +18,8 @@ var loss = Kind{
 		}
 		return needLinks(f)
 	},
-	Inject: degrade,
+	Options: []Option{perMille("per-mille", func(q *nodes.Quality) *int { return &q.LossPerMille })},
+	Inject:  degrade,
 }.with(
 	form{"one", harmed(one, around, lossy(50, 500))},
 	form{"region", harmed(region, around, lossy(50, 300))},

@@ -18,6 +18,11 @@ var lostReply = Kind{
 		}
 		return needLinks(f)
 	},
+	Options: []Option{{"per-mille", takesPerMille, func(f *Fault, text string) bool {
+		n, ok := number(text, 1, 1000)
+		*f.quality() = nodes.Quality{LossPerMille: n}
+		return ok
+	}}},
 	Inject: degrade,
 }.with(
 	form{"one", harmed(one, replies, severed)},

@@ -27,6 +27,9 @@ type Fault struct {
 	Every    time.Duration  `json:"every_ns,omitempty"`  // flapping and strobe: on for half of it, off for the other half
 	Offset   time.Duration  `json:"offset_ns,omitempty"` // clock: how far ahead
 	DriftPPM int            `json:"drift_ppm,omitempty"` // clock: how much too fast
+	Damage   *nodes.Damage  `json:"damage,omitempty"`    // disk: what it suffers
+	Group    string         `json:"group,omitempty"`     // ops and membership: the consensus group that it concerns
+	Bin      string         `json:"bin,omitempty"`       // upgrade: the path of the other build; "" for the same again
 }
 
 // A Schedule is faults in the order of At.
@@ -37,6 +40,22 @@ type Ground struct {
 	Topology nodes.Topology
 	Groups   [][]nodes.ID // the consensus groups, by members
 	Roles    []string     // roles that the lab can resolve: "leader of A1", "coordinator"
+
+	Operations []Operation // what the lab's system can be asked to do
+	Beyond     bool        // faults may take more from a group than it tolerates
+}
+
+// An Operation is an admin action of a system, which the kinds ops and membership do.
+type Operation struct {
+	Kind string // the one of the two that does it
+	Name string // the Form of a fault that does it
+	Aims []Aim  // what it can be done to; a fault is drawn for one of them
+}
+
+// An Aim is what an Operation is done to.
+type Aim struct {
+	Group string
+	Nodes []nodes.ID
 }
 
 // A Target is a running cluster, asked for capabilities, and the world around it.
@@ -45,6 +64,11 @@ type Target struct {
 	Resolve func(role string) []nodes.ID    // who has that role now; empty if nobody
 	After   func(d time.Duration, f func()) // runs f on the cluster's event loop, d from now
 	Now     func() time.Duration            // since the start of the cluster; Play needs it, one Inject does not
+
+	// Operate asks the system for the operation that f names, or for what undoes it, again and again until it is done or
+	// there is no use in it. done is told once, "" or why it was not done.
+	Operate func(f Fault, undo bool, done func(why string))
+	Clients Clients // of the workload; nil if there are none that could be harmed
 
 	held *holds // what faults that overlap hold between them; set by Play
 }
@@ -55,7 +79,16 @@ type Kind struct {
 	Code  string   // as in guarantees: N4
 	About string   // one sentence
 	Forms []string // its extents; the first is not special
+	Open  bool     // it takes any form: the lab's operations
 	Works func(cluster any) bool
+	// Lacks says in a sentence what a system on this ground lacks for it, "" if nothing; nil if it asks nothing of one.
+	Lacks func(g Ground) string
+	// Refuses says why this cluster cannot do this very fault, though it can do others of its kind; nil if it can do all.
+	Refuses func(cluster any, f Fault) string
+	// Takes says what such a fault takes from the groups of those it hits; nil if nothing, or but links.
+	Takes func(f Fault) Loss
+	// Options are what can be said of it on the command line, beside those of all kinds.
+	Options []Option
 	// Draw draws one fault of a form ("" for any), without At and For. Its Kind is "" if the ground has no place for it,
 	// which does not depend on chance: there is no region to cut where there is but one.
 	Draw func(r *rand.Rand, g Ground, form string) Fault
@@ -66,6 +99,15 @@ type Kind struct {
 	Inject func(ctx context.Context, t Target, f Fault) (heal func(context.Context) error, w Strike, err error)
 }
 
+// A Loss is what a fault takes from a consensus group, by the members that it hits.
+type Loss int
+
+const (
+	Nothing  Loss = iota
+	Presence      // they are out while it lasts, and come back with all they had promised
+	Promises      // what they had synced is gone or not to be trusted: they are lost until they have been replaced
+)
+
 // A Strike is what a fault really did.
 type Strike struct {
 	Nodes []nodes.ID   // who was hit
@@ -74,4 +116,6 @@ type Strike struct {
 	Hurts []nodes.Link // what is slow or lossy
 	Took  bool         // it had an effect, if only to keep down for longer who was down already
 	Why   string       // why it did not, or what is to be known of it
+
+	late func(*Strike) // completes it when the fault has been healed; may be nil
 }

@@ -23,7 +23,8 @@ var partition = Kind{
 		}
 		return needLinks(f)
 	},
-	Inject: degrade,
+	Options: []Option{optionEvery},
+	Inject:  degrade,
 }.with(
 	form{"halves", halves},
 	form{"one-node", cutOff(one)},

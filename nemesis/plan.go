@@ -25,6 +25,8 @@ func (f Fault) String() string {
 		if len(f.Nodes) > 0 {
 			words = append(words, "("+join(f.Nodes)+")")
 		}
+	case f.Group != "":
+		words = append(words, join(f.Nodes), "of", f.Group)
 	case f.Aim != "":
 		words = append(words, f.Aim)
 	case len(f.Nodes) > 0:
@@ -34,11 +36,17 @@ func (f Fault) String() string {
 	case len(f.Links) > 1:
 		words = append(words, fmt.Sprintf("%d links", len(f.Links)))
 	}
+	if d := f.Damage; d != nil && d.Delay > 0 {
+		words = append(words, "by "+rounded(d.Delay))
+	}
+	if f.Bin != "" {
+		words = append(words, "as "+f.Bin)
+	}
 	if q := f.Quality; q != nil {
 		for _, harm := range []struct {
 			does     string
 			perMille int
-		}{{"losing", q.LossPerMille}, {"duplicating", q.DuplicatePerMille}, {"reordering", q.ReorderPerMille}} {
+		}{{"losing", q.LossPerMille}, {"duplicating", q.DuplicatePerMille}, {"reordering", q.ReorderPerMille}, {"corrupting", q.CorruptPerMille}} {
 			if harm.perMille > 0 {
 				words = append(words, fmt.Sprintf("%s %d‰", harm.does, harm.perMille))
 			}
@@ -92,8 +100,8 @@ func WritePlan(w io.Writer, s Schedule) error {
 	return err
 }
 
-// ReadPlan reads a plan file. An error names the file, if r has a Name as an *os.File has, and the place. Whether the
-// faults make sense is told by Validate.
+// ReadPlan reads a plan file: JSON, if it begins with a brace, or else YAML. An error names the file, if r has a Name as
+// an *os.File has, and the place. Whether the faults make sense is told by Validate.
 func ReadPlan(r io.Reader) (Schedule, error) {
 	name := "plan"
 	if named, ok := r.(interface{ Name() string }); ok {
@@ -102,6 +110,9 @@ func ReadPlan(r io.Reader) (Schedule, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
+		return readYAML(name, data)
 	}
 	var p plan
 	d := json.NewDecoder(bytes.NewReader(data))
@@ -123,8 +134,9 @@ func ReadPlan(r io.Reader) (Schedule, error) {
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			at, err = int64(len(data)), errors.New("it ends in the middle of a plan")
 		}
-		line := 1 + bytes.Count(data[:min(at, int64(len(data)))], []byte("\n"))
-		return nil, fmt.Errorf("%s:%d: %s", name, line, strings.TrimPrefix(err.Error(), "json: "))
+		before := data[:min(at, int64(len(data)))]
+		line, column := 1+bytes.Count(before, []byte("\n")), max(1, len(before)-bytes.LastIndexByte(before, '\n')-1)
+		return nil, fmt.Errorf("%s:%d:%d: %s", name, line, column, strings.TrimPrefix(err.Error(), "json: "))
 	}
 	if p.Format != 1 {
 		return nil, fmt.Errorf(`%s: "format" is %d: this program reads 1`, name, p.Format)
@@ -147,6 +159,9 @@ func (s Schedule) Validate(g Ground, over time.Duration) error {
 		if i > 0 && f.At < s[i-1].At {
 			return fmt.Errorf("fault %d, %s: stands after one that begins later: put them in the order of at_ns", i+1, f)
 		}
+	}
+	if why := s.Excess(g); why != "" && !g.Beyond {
+		return errors.New(why + " (--beyond allows it)")
 	}
 	return nil
 }
@@ -182,13 +197,18 @@ func (f Fault) validate(g Ground, over time.Duration) error {
 		}
 	}
 	if q := f.Quality; q != nil {
-		for _, n := range []int{q.LossPerMille, q.DuplicatePerMille, q.ReorderPerMille} {
+		for _, n := range []int{q.LossPerMille, q.DuplicatePerMille, q.ReorderPerMille, q.CorruptPerMille} {
 			if n < 0 || n > 1000 {
 				return fmt.Errorf("%d per mille is no share: use 0 to 1000", n)
 			}
 		}
 		if q.Delay < 0 || q.Jitter < 0 {
 			return errors.New("a delay may not be negative")
+		}
+	}
+	if len(g.operations(f.Kind)) > 0 {
+		if err := g.possible(f); err != nil {
+			return err
 		}
 	}
 	return k.Check(f)

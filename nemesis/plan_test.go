@@ -55,16 +55,58 @@ func TestAPlanIsReadAsItWasWritten(t *testing.T) {
 	}
 }
 
+func TestAPlanInYAMLIsReadAsItWasWritten(t *testing.T) {
+	for seed := range uint64(50) {
+		s := drawn(seed, names(), time.Minute)
+		var b bytes.Buffer
+		if err := WriteYAML(&b, s); err != nil {
+			t.Fatal(err)
+		}
+		back, err := ReadPlan(bytes.NewReader(b.Bytes()))
+		if err != nil || !reflect.DeepEqual(s, back) {
+			t.Fatalf("seed %d: %v\n%s\n%v\n%v", seed, err, &b, s, back)
+		}
+	}
+	var b bytes.Buffer
+	if err := WriteYAML(&b, Schedule{{Kind: "slow", Form: "link", At: 5 * second, For: 2500 * time.Millisecond, Nodes: ids("a1 b1"),
+		Links: between(ids("a1"), ids("b1")), Quality: &nodes.Quality{Delay: 200 * time.Millisecond}}}); err != nil {
+		t.Fatal(err)
+	}
+	const want = `format: 1
+faults:
+  - kind: slow
+    form: link
+    at: 5s
+    for: 2.5s
+    nodes: [a1, b1]
+    links: [a1>b1]
+    quality: {delay: 200ms}
+`
+	if b.String() != want {
+		t.Errorf("written as\n%s", &b)
+	}
+}
+
 func TestAFileThatIsNoPlanIsRefusedByNameAndPlace(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                              ":1: it ends in the middle of a plan",
-		"{\"format\":1,\n\"faults\":[":  ":2: it ends in the middle of a plan",
-		"{\"format\":1,\n\"faults\":[}": ":2: invalid character '}' looking for beginning of value",
-		"{\"format\":1,\n\n\"faults\":[{\"at_ns\":\"3s\"}]}": ":3: faults.at_ns is a string, where a time.Duration belongs",
-		"{\"format\":1,\n\"faults\":[{\"when\":3}]}":         `:2: unknown field "when"`,
+		"": ":1:1: it is empty: a plan begins with format: 1",
+		"format: 1\nfaults:\n- kind: kill\n  when: 3s\n":            ":4:3: \"when\": a fault has no such member: use one of kind, form, at, for, nodes, role, aim, group, links, quality, every, offset, drift_ppm, damage, bin",
+		"format: 1\nfaults:\n- {kind: kill, at: soon}\n":            ":3:20: \"soon\": a duration is written as 200ms or 2.5s",
+		"format: 1\nfaults:\n- {kind: kill, kind: pause}\n":         ":3:16: \"kind\": this member is there twice",
+		"format: 1\nfaults:\n- {kind: slow, links: [a1-b1]}\n":      ":3:24: \"a1-b1\": a link is written as a1>b1",
+		"format: 1\nfaults:\n- {kind: slow, quality: {delay: 1}}\n": ":3:33: \"1\": a duration is written as 200ms or 2.5s",
+		"format: 1\nfaults: kill\n":                                 ":2:9: \"kill\": a list belongs here",
+		"format: 1\nfaults: []\n---\nformat: 1\n":                   ":3:1: something follows the plan: a file holds one",
+		"format: 2\n":                                        `: "format" is 2: this program reads 1`,
+		"- kill\n":                                           ":1:1: a plan is a mapping",
+		"format: 1\nfaults:\n  - kind: [\n":                  ":3:1: did not find expected node content",
+		"{\"format\":1,\n\"faults\":[":                       ":2:10: it ends in the middle of a plan",
+		"{\"format\":1,\n\"faults\":[}":                      ":2:11: invalid character '}' looking for beginning of value",
+		"{\"format\":1,\n\n\"faults\":[{\"at_ns\":\"3s\"}]}": ":3:23: faults.at_ns is a string, where a time.Duration belongs",
+		"{\"format\":1,\n\"faults\":[{\"when\":3}]}":         `:2:22: unknown field "when"`,
 		`{"format":2,"faults":[]}`:                           `: "format" is 2: this program reads 1`,
 		`{"faults":[]}`:                                      `: "format" is 0: this program reads 1`,
-		"{\"format\":1,\"faults\":[]}\n{}":                   ":1: something follows the plan: a file holds one",
+		"{\"format\":1,\"faults\":[]}\n{}":                   ":1:24: something follows the plan: a file holds one",
 	} {
 		name := filepath.Join(t.TempDir(), "plan.json")
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {

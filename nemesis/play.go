@@ -53,8 +53,8 @@ func (p *Player) strike(ctx context.Context, a *activeFault, start time.Duration
 	switch {
 	case !ok:
 		w.Strike.Why = fmt.Sprintf("%q is no fault", f.Kind)
-	case !k.Works(p.t.Cluster):
-		w.Strike.Why = "this runtime cannot do it"
+	case k.refuses(p.t.Cluster, f) != "":
+		w.Strike.Why = k.refuses(p.t.Cluster, f)
 	default:
 		heal, strike, err := k.Inject(ctx, p.t, f)
 		w.Strike = strike
@@ -86,6 +86,9 @@ func (p *Player) report(a *activeFault) {
 		if a == b {
 			p.active = append(p.active[:i:i], p.active[i+1:]...)
 			a.window.End = max(a.window.Start, p.t.Now())
+			if late := a.window.Strike.late; late != nil {
+				late(&a.window.Strike)
+			}
 			p.done(a.i, a.window)
 			return
 		}

@@ -19,7 +19,8 @@ var reorder = Kind{
 		}
 		return needLinks(f)
 	},
-	Inject: degrade,
+	Options: []Option{perMille("per-mille", func(q *nodes.Quality) *int { return &q.ReorderPerMille }), perMille("duplicate", func(q *nodes.Quality) *int { return &q.DuplicatePerMille }), optionJitter},
+	Inject:  degrade,
 }.with(
 	form{"one", harmed(one, around, shuffled)},
 	form{"region", harmed(region, around, shuffled)},

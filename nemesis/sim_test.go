@@ -16,22 +16,27 @@ import (
 type (
 	ask  struct{ Via nodes.ID } // answered with yes, by way of another member if one is named
 	yes  struct{}
-	note struct{ Sync bool } // noted on the disk, and answered with yes
+	note struct{ Sync bool } // noted on the disk, and answered with yes when it is there
 	read struct{}            // answered with told
 	told struct {
 		Notes int
 		Clock time.Duration
 		Life  int // how many messages it has had since its last boot
+		Boot  string
+		Err   bool // what was read at boot was damaged
 	}
 	relay struct{ For nodes.ID }
 	back  struct{ For nodes.ID }
 )
 
-type witness struct{ notes, life int }
+type witness struct {
+	notes, life int
+	damaged     bool
+}
 
 func (n *witness) Start(env nodes.Env) {
-	_, _, records, _ := env.Disk().Log("notes").Read()
-	n.notes = len(records)
+	_, _, records, err := env.Disk().Log("notes").Read()
+	n.notes, n.damaged = len(records), err != nil
 }
 
 func (n *witness) Receive(env nodes.Env, m nodes.Message) {
@@ -54,7 +59,7 @@ func (n *witness) Receive(env nodes.Env, m nodes.Message) {
 		}
 		env.Send(m.From, yes{})
 	case read:
-		env.Send(m.From, told{Notes: n.notes, Clock: time.Duration(env.Now().UnixNano()), Life: n.life})
+		env.Send(m.From, told{Notes: n.notes, Clock: time.Duration(env.Now().UnixNano()), Life: n.life, Boot: env.Boot().String(), Err: n.damaged})
 	}
 }
 
@@ -165,6 +170,17 @@ func TestAClientSeesTheFaultAndItsEnd(t *testing.T) {
 		{"nor do those whose reply is lost", nemesis.Fault{Kind: "lost-reply", Links: links("a1>clients")},
 			"a1 0, b1 10, a1>a2 0, a2>a1 10, a2>a3 10, a2>b1 10"},
 		{"reordering loses nothing", nemesis.Fault{Kind: "reorder", Links: links("a1>a2", "a2>a1"), Quality: &nodes.Quality{ReorderPerMille: 500, DuplicatePerMille: 500}}, calm},
+		{"nor does duplicating", nemesis.Fault{Kind: "duplicate", Links: links("a1>a2", "a2>a1"), Quality: &nodes.Quality{DuplicatePerMille: 1000}}, calm},
+		{"what was corrupted on its way never arrives", nemesis.Fault{Kind: "corrupt", Links: links("a2>a3"), Quality: &nodes.Quality{CorruptPerMille: 1000}},
+			"a1 10, b1 10, a1>a2 10, a2>a1 10, a2>a3 0, a2>b1 10"},
+		{"a clogged link carries nothing", nemesis.Fault{Kind: "clog", Links: links("a2>a3"), Quality: &nodes.Quality{Hold: true}},
+			"a1 10, b1 10, a1>a2 10, a2>a1 10, a2>a3 0, a2>b1 10"},
+		{"all restart at once, and are there again", nemesis.Fault{Kind: "restart-all", Form: "at-once", Nodes: []nodes.ID{"a1", "a2", "a3", "b1", "b2"}},
+			"a1 0, b1 10, a1>a2 10, a2>a1 10, a2>a3 10, a2>b1 10"},
+		{"an upgrade takes one after another", nemesis.Fault{Kind: "upgrade", Nodes: []nodes.ID{"b1", "a1"}}, calm},
+		{"a node without its disk is silent", nemesis.Fault{Kind: "wipe", Nodes: []nodes.ID{"a1"}},
+			"a1 0, b1 10, a1>a2 0, a2>a1 0, a2>a3 10, a2>b1 10"},
+		{"a slow disk delays nobody who does not write", nemesis.Fault{Kind: "disk", Nodes: []nodes.ID{"a1"}, Damage: &nodes.Damage{Form: nodes.SlowFsync, Delay: 2 * time.Second}}, calm},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
@@ -195,6 +211,86 @@ func TestAReplyIsLostAndTheWorkIsDone(t *testing.T) {
 	p.HealAll(t.Context())
 	if _, last := w.ask("a1", read{}); n != 0 || last.(told).Notes != 10 {
 		t.Errorf("%d replies, then %+v", n, last)
+	}
+}
+
+func TestWhatAClogHeldBackArrivesAtItsEnd(t *testing.T) {
+	w := newWorld(t)
+	defer w.Close()
+	p := w.play(nemesis.Fault{Kind: "clog", Links: links("a1>a2"), Quality: &nodes.Quality{Hold: true}})
+	n, _ := w.ask("a1", ask{"a2"})
+	_, before := w.ask("a2", read{})
+	p.HealAll(t.Context())
+	w.Run(w.Now() + time.Second)
+	if _, after := w.ask("a2", read{}); n != 0 || before.(told).Life > 10 || after.(told).Life < 10+10+8 {
+		t.Errorf("%d replies; a2 had %+v before the end and %+v after it", n, before, after)
+	}
+}
+
+// What a node reads when it boots after each thing that can befall its disk: 20 notes, a second apart by tens.
+func TestADiskTellsWhatItLost(t *testing.T) {
+	damage := func(form nodes.DamageForm, seed uint64) nemesis.Fault {
+		return nemesis.Fault{Kind: "disk", Damage: &nodes.Damage{Form: form, Seed: seed}}
+	}
+	for name, c := range map[string]struct {
+		f    nemesis.Fault
+		want func(told) bool
+	}{
+		"kill":      {nemesis.Fault{Kind: "kill"}, func(got told) bool { return got.Notes == 30 && !got.Err && got.Boot == "restart" }},
+		"wipe":      {nemesis.Fault{Kind: "wipe"}, func(got told) bool { return got.Notes == 0 && !got.Err && got.Boot == "replaced" }},
+		"bit-flip":  {damage(nodes.BitFlip, 3), func(got told) bool { return got.Notes < 30 && got.Err && got.Boot == "restart" }},
+		"torn":      {damage(nodes.Torn, 3), func(got told) bool { return got.Notes == 29 && got.Err }},
+		"truncate":  {damage(nodes.Truncate, 3), func(got told) bool { return got.Notes < 30 && got.Err }},
+		"misdirect": {damage(nodes.Misdirect, 3), func(got told) bool { return got.Notes < 30 && got.Err }},
+		"rollback":  {damage(nodes.Rollback, 3), func(got told) bool { return got.Notes < 30 && got.Notes%10 == 1 && got.Err }},
+	} {
+		w := newWorld(t)
+		for range 3 {
+			w.ask("a1", note{Sync: true})
+			w.Run(w.Now() + time.Second)
+		}
+		c.f.Nodes = []nodes.ID{"a1"}
+		p := w.play(c.f)
+		if n, _ := w.ask("a1", read{}); n != 0 {
+			t.Errorf("%s: a1 answers while its disk is being harmed", name)
+		}
+		p.HealAll(t.Context())
+		if _, last := w.ask("a1", read{}); last == nil || !c.want(last.(told)) {
+			t.Errorf("after %s: %+v", name, last)
+		}
+		w.Close()
+	}
+}
+
+func TestADiskThatFailsItsSyncsStopsTheNode(t *testing.T) {
+	for _, form := range []nodes.DamageForm{nodes.Full, nodes.FailedFsync} {
+		w := newWorld(t)
+		w.ask("a1", note{Sync: true})
+		p := w.play(nemesis.Fault{Kind: "disk", Nodes: []nodes.ID{"a1"}, Damage: &nodes.Damage{Form: form}})
+		reads, _ := w.ask("a1", read{})
+		notes, _ := w.ask("a1", note{Sync: true})
+		after, _ := w.ask("a1", read{})
+		if reads != 10 || notes != 0 || after != 0 {
+			t.Errorf("%s: %d reads, then %d notes acknowledged, then %d reads", form, reads, notes, after)
+		}
+		p.HealAll(t.Context())
+		_, last := w.ask("a1", read{})
+		if got, _ := last.(told); got.Notes < 10 || got.Err {
+			t.Errorf("after %s: %+v", form, last)
+		}
+		w.Close()
+	}
+}
+
+func TestASlowDiskMakesWhatIsSyncedLate(t *testing.T) {
+	w := newWorld(t)
+	defer w.Close()
+	p := w.play(nemesis.Fault{Kind: "disk", Nodes: []nodes.ID{"a1"}, Damage: &nodes.Damage{Form: nodes.SlowFsync, Delay: 2 * time.Second}})
+	slow, _ := w.ask("a1", note{Sync: true})
+	p.HealAll(t.Context())
+	w.Run(w.Now() + 5*time.Second)
+	if fast, _ := w.ask("a1", note{Sync: true}); slow != 0 || fast != 10 {
+		t.Errorf("%d notes within a second while it is slow, %d when it is healed", slow, fast)
 	}
 }
 
@@ -280,11 +376,20 @@ func TestADrawnScheduleIsSurvived(t *testing.T) {
 		}
 		var specs []string
 		for _, k := range nemesis.Kinds {
-			specs = append(specs, k.Name)
+			if k.Lacks == nil && k.Code[0] != 'W' { // a system that has no operations, and clients that cannot be harmed
+				specs = append(specs, k.Name)
+			}
 		}
 		s, skipped := nemesis.Draw(rand.New(rand.NewPCG(seed, 0)), g, specs, time.Minute, w.Cluster)
 		if len(skipped) > 0 {
 			t.Fatal(skipped)
+		}
+		for at := time.Duration(0); at < 65*time.Second; at += 250 * time.Millisecond { // so that disks have something to lose
+			w.After(at, func() {
+				for _, m := range g.Topology.Members {
+					w.Call(nodes.Member{ID: "c2", Region: "A", Zone: "a1"}, m.ID, note{Sync: true}, time.Second, func(any, bool) {})
+				}
+			})
 		}
 		windows := 0
 		p := nemesis.Play(t.Context(), nemesis.Target{Cluster: w.Cluster, After: w.After, Now: w.Now}, s, 5*time.Second, func(i int, win nemesis.Window) {

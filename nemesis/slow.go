@@ -19,7 +19,8 @@ var slow = Kind{
 		}
 		return needLinks(f)
 	},
-	Inject: degrade,
+	Options: []Option{optionDelay, optionJitter},
+	Inject:  degrade,
 }.with(
 	form{"one", harmed(one, around, delayed)},
 	form{"region", harmed(region, around, delayed)},

@@ -61,3 +61,12 @@ type Wipes interface {
 type Builds interface {
 	Use(ctx context.Context, id nodes.ID, path string) error
 }
+
+// Clients of the workload can misbehave. Each is told by the members that it stands next to, in zone and region; who is
+// the clients that were hit. Undoing twice is the same as once.
+type Clients interface {
+	// Crash ends what these clients are doing, its outcome unknown to them, and keeps them from asking anything more.
+	Crash(near []nodes.ID) (who []nodes.ID, heal func())
+	// Duplicate makes these clients submit each request to two members at once, and take the first reply.
+	Duplicate(near []nodes.ID) (who []nodes.ID, heal func())
+}

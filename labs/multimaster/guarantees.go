@@ -21,7 +21,8 @@ const (
 )
 
 // everything is the faults that no promise of safety excludes.
-var everything = []string{"partition", "kill", "power-loss", "pause", "slow", "reorder", "loss", "lost-reply", "clock"}
+var everything = []string{"partition", "kill", "power-loss", "pause", "slow", "reorder", "loss", "lost-reply", "clock",
+	"duplicate", "corrupt", "clog", "restart-all", "wipe", "disk", "ops", "membership", "upgrade", "client-crash", "duplicate-submit"}
 
 // judge is what the promises of one run share: the views of its history, taken once.
 type judge struct {

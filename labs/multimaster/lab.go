@@ -34,10 +34,12 @@ func Lab() labs.Lab {
 
 		FailureIsFinal: true, // by (session, number)
 
+		Operations: operations,
 		Resolve:    resolve,
 		Guarantees: guarantees,
 		Faults: []string{
 			"partition", "partition:region", "kill", "power-loss", "pause", "slow", "reorder", "loss", "lost-reply", "clock",
+			"duplicate", "corrupt", "clog", "restart-all", "wipe", "disk", "ops", "membership", "upgrade", "client-crash", "duplicate-submit",
 		},
 		Defaults: labs.Defaults{Clients: 18, Rate: 200, WarmUp: 5 * time.Second, Calm: 15 * time.Second},
 	}
@@ -96,7 +98,7 @@ func resolve(h *history.History, role string) []nodes.ID {
 // outcome says what a reply means: the store answers only what it knows.
 func outcome(_, out any) history.Outcome {
 	switch out.(type) {
-	case mm.TxnOK:
+	case mm.TxnOK, mm.Done:
 		return history.OK
 	case mm.TxnAborted:
 		return history.Failed

@@ -14,6 +14,8 @@ const (
 	voteNotPersisted = "vote-not-persisted"
 	noGlobalOrder    = "no-global-order-across-groups"
 	stuckElection    = "stuck-election"
+	rejoinsAsVoter   = "reformat-rejoins-as-voter"
+	trustsDamage     = "skip-block-checksum"
 )
 
 var bugs = []nodes.Bug{
@@ -57,5 +59,13 @@ var bugs = []nodes.Bug{
 		Name:    stuckElection,
 		About:   "candidates wait for equally long, so they split the vote for ever (YugabyteDB 1.1.9)",
 		Refutes: []string{"A1", "O9", "R1"}, Seeds: 4,
+	}, {
+		Name:    rejoinsAsVoter,
+		About:   "a member that lost its disk formats a new one and goes on under its old name, though it has forgotten its votes and what it acknowledged (TigerBeetle's format in place of recover)",
+		Refutes: []string{"O1", "O2", "O3", "O4", "O5", "O6", "O9", "R1"}, Nemesis: "wipe,kill", Seeds: 5,
+	}, {
+		Name:    trustsDamage,
+		About:   "a member takes what it can still read of a damaged log for all of it, and goes on as if it had promised nothing more",
+		Refutes: []string{"O1", "O2", "O3", "O4", "O5", "O6", "O9", "R1"}, Nemesis: "disk:truncate,disk:bit-flip,kill", Seeds: 5,
 	},
 }

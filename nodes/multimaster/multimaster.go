@@ -13,7 +13,7 @@
 // [ResolveAfter], so that locks outlive a coordinator by no more than that.
 //
 // Files, in the order a transaction meets them: router.go, group.go (a group's leader), machine.go (the replicated
-// state), program.go (the executor), coordinator.go (two-phase commit).
+// state), program.go (the executor), coordinator.go (two-phase commit). What an administrator may ask is in admin.go.
 package multimaster
 
 import (
@@ -43,7 +43,7 @@ func System() nodes.System {
 		Name: "multi-master",
 		New:  func(bug string) nodes.Node { return newNode(bug) },
 		Bodies: append([]any{
-			Txn{}, TxnOK{}, TxnAborted{},
+			Txn{}, TxnOK{}, TxnAborted{}, Lead{}, Members{}, Done{}, NotYet{},
 			Execute{}, Executed{}, NotLeader{}, Prepare{}, Vote{}, Resolve{}, Resolved{}, Query{},
 			Digest{}, Locked{}, Unlocked{},
 		}, raftlog.Bodies()...),

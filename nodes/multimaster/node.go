@@ -40,13 +40,15 @@ func (n *node) Start(env nodes.Env) {
 }
 
 func (n *node) join(env nodes.Env, r *Range, heartbeat, election time.Duration) {
-	if !slices.Contains(r.Voters, env.ID()) {
+	me, _ := env.Topology().Member(env.ID())
+	if !slices.Contains(r.Voters, env.ID()) && me.Region != r.Region { // in the region of a range a node may be taken in
 		return
 	}
 	g := &group{Range: r, n: n, m: newMachine(n.bug, n.layout, r)}
 	g.m.group = g
 	g.log = n.logs.Add(raftlog.Config{
 		Name: r.Name, Voters: r.Voters, Tick: heartbeat, Election: election, NoJitter: n.bug == stuckElection,
+		Reformats: n.bug == rejoinsAsVoter, TrustsDamage: n.bug == trustsDamage,
 	}, g.m)
 	n.groups = append(n.groups, g)
 	n.byName[r.Name] = g
@@ -68,6 +70,10 @@ func (n *node) handle(env nodes.Env, m nodes.Message) {
 		n.executed(env, b)
 	case NotLeader:
 		n.notLeader(env, b)
+	case Lead:
+		n.administer(env, m.From, b.Group, func(g *group) string { return g.lead(env, b.Node) })
+	case Members:
+		n.administer(env, m.From, b.Group, func(g *group) string { return g.members(env, b) })
 	case Execute:
 		if g := n.member(env, m.From, b.Group, b.Request); g != nil {
 			g.submit(env, asker{m.From, b.Request}, b.Txn)

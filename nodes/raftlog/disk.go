@@ -114,12 +114,16 @@ var (
 )
 
 // recover reads the log back. It returns errFresh if it holds no promise to anyone, and errDamaged if it may have lost
-// one.
-func (d *disk) recover() (b base, entries []raftpb.Entry, machine []byte, err error) {
+// one; if it trusts what is damaged, it returns what can be read of it.
+func (d *disk) recover(trusting bool) (b base, entries []raftpb.Entry, machine []byte, err error) {
 	snapshot, first, records, err := d.log.Read()
 	d.last, d.marks = first+uint64(len(records))-1, nil
-	if err != nil {
+	if err != nil && !trusting {
 		return b, nil, nil, errDamaged
+	}
+	cut := err != nil
+	if snapshot == nil && cut {
+		return b, nil, nil, errFresh
 	}
 	if snapshot == nil {
 		for _, rec := range records {
@@ -162,6 +166,9 @@ func (d *disk) recover() (b base, entries []raftpb.Entry, machine []byte, err er
 		if e.Index > 0 {
 			d.marks = append(d.marks, mark{first + uint64(i), e.Index})
 		}
+	}
+	if cut {
+		b.hard.Commit = min(b.hard.Commit, b.tail+uint64(len(entries)))
 	}
 	if b.tail+uint64(len(entries)) < max(b.index, b.hard.Commit) {
 		return b, nil, nil, errDamaged

@@ -91,6 +91,9 @@ func (g *Group) step(env nodes.Env, from nodes.ID, shared *raftpb.Message) {
 	}
 	m := *shared
 	m.Entries = m.Entries[:len(m.Entries):len(m.Entries)]
+	if last, _ := g.storage.LastIndex(); (g.cfg.Reformats || g.cfg.TrustsDamage) && m.Type == raftpb.MsgHeartbeat {
+		m.Commit = min(m.Commit, last) // or raft would see that something is missing here, and panic
+	}
 	g.hear(&m)
 	_ = g.rn.Step(m) // an error says that the message is of no use now, as any may be on a network
 	g.logs.touch(g)

@@ -168,6 +168,20 @@ func (g *Group) join(node nodes.ID, id uint64) {
 // caughtUp is how many entries a learner may lack to become a voter.
 const caughtUp = 64
 
+// CaughtUp says whether a member has nearly all that is committed, as far as this one knows, which must lead.
+func (g *Group) CaughtUp(node nodes.ID) (near bool) {
+	if g.leader {
+		g.rn.WithProgress(func(id uint64, _ raft.ProgressType, p tracker.Progress) {
+			near = near || g.logs.peers.node(id) == node && g.near(p)
+		})
+	}
+	return near
+}
+
+func (g *Group) near(p tracker.Progress) bool {
+	return p.State == tracker.StateReplicate && p.Match+caughtUp >= g.hard.Commit
+}
+
 // promoteReturned gives members that came back without their disk their vote again.
 func (g *Group) promoteReturned() {
 	if len(g.conf.Learners) == 0 || len(g.conf.VotersOutgoing) > 0 {
@@ -175,7 +189,7 @@ func (g *Group) promoteReturned() {
 	}
 	ready := raft.None
 	g.rn.WithProgress(func(id uint64, typ raft.ProgressType, p tracker.Progress) {
-		if typ == raft.ProgressTypeLearner && returned(id) && p.State == tracker.StateReplicate && p.Match+caughtUp >= g.hard.Commit {
+		if typ == raft.ProgressTypeLearner && returned(id) && g.near(p) {
 			ready = id
 		}
 	})

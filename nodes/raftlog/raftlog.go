@@ -56,6 +56,10 @@ type Config struct {
 	// UnsyncedVote is a mistake: term and vote are never written, so that a member which restarts has forgotten them
 	// and may vote twice in one term.
 	UnsyncedVote bool
+	// Reformats is a mistake: a member that lost its disk begins anew under its old consensus id, and votes under it.
+	Reformats bool
+	// TrustsDamage is a mistake: of a log that is damaged what can still be read is taken for all that it promised.
+	TrustsDamage bool
 }
 
 // A Machine is what a group replicates. All its calls come from within calls to [Logs] and [Group], on every member,

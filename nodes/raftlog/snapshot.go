@@ -13,12 +13,12 @@ import (
 // start brings the group up from its log, or begins one, which then must be synced.
 func (g *Group) start(env nodes.Env) (sync bool) {
 	g.disk = disk{log: env.Disk().Log(g.cfg.Name)}
-	b, entries, machine, err := g.disk.recover()
+	b, entries, machine, err := g.disk.recover(g.cfg.TrustsDamage)
 	switch {
 	case err == nil && b.index > 0:
 		g.machine.Restore(b.index, machine)
 	case err == nil:
-	case err == errFresh && env.Boot() != nodes.Replaced:
+	case err == errFresh && (env.Boot() != nodes.Replaced || g.cfg.Reformats):
 		// A member that never made a promise may begin anew even at a Restart.
 		b, machine = g.founding(env.ID())
 		g.disk.create(b, machine)

@@ -26,6 +26,9 @@ type disk struct {
 	wanted      bool   // another begins when this one ends
 	barrier     uint64 // what is sent now waits for this fsync
 	failures    uint32 // of power; an fsync from before one never ends
+
+	failing []nodes.DamageForm // why an fsync fails, if it does; see damage.go
+	slow    time.Duration      // added to every fsync
 }
 
 // A log is one log in three ages: as written, as the fsync that runs will leave it, and as power loss leaves it.
@@ -34,6 +37,8 @@ type log struct {
 	name                  string
 	dirty                 bool
 	written, next, synced version
+	earlier, kept         version // what was synced a while ago, noted at notedAt and once before: see damage.go
+	notedAt               int64
 }
 
 // A version is what a log holds. Versions share records, which are only ever added after the end of the longest.
@@ -41,6 +46,7 @@ type version struct {
 	snapshot []byte
 	first    uint64
 	records  [][]byte
+	damaged  bool // what followed had been synced, and is gone
 }
 
 func (v version) end() uint64 { return v.first + uint64(len(v.records)) }
@@ -81,7 +87,7 @@ func (d *disk) begin() {
 	for _, l := range d.flushed {
 		l.next, l.dirty = l.written, false
 	}
-	d.m.c.push(d.m.c.now+int64(fsyncTime), event{kind: fsyncEvent, node: d.m.index, gen: d.failures})
+	d.m.c.push(d.m.c.now+int64(fsyncTime+d.slow), event{kind: fsyncEvent, node: d.m.index, gen: d.failures})
 }
 
 // complete ends the fsync that runs, unless the power failed since it began.
@@ -90,9 +96,15 @@ func (d *disk) complete(failures uint32) {
 		return
 	}
 	d.m.c.handled++
+	if len(d.failing) > 0 {
+		d.m.stop(d.failing[0])
+		return
+	}
 	d.done = d.begun
+	d.m.wiped = false
 	for _, l := range d.flushed {
 		l.synced, l.next = l.next, version{}
+		l.note()
 	}
 	if d.wanted {
 		d.wanted = false
@@ -110,7 +122,8 @@ func (d *disk) fail() {
 	d.done = d.begun
 	d.dirty, d.flushed = d.dirty[:0], d.flushed[:0]
 	for _, l := range d.logs {
-		kept := version{l.synced.snapshot, l.synced.first, slices.Clip(l.synced.records)}
+		kept := l.synced
+		kept.records = slices.Clip(kept.records)
 		if w := l.written; w.first <= kept.end() && kept.end() < w.end() {
 			loose := w.records[kept.end()-w.first:]
 			keep := 0
@@ -143,17 +156,21 @@ func (l *log) Snapshot(upTo uint64, data []byte) {
 		panic(fmt.Sprintf("snapshot of %s up to %d, and there is one up to %d", l.name, upTo, w.first-1))
 	}
 	l.soil()
+	end := w.end()
 	gone := min(upTo+1-w.first, uint64(len(w.records)))
 	rest := w.records[gone:]
 	if gone >= uint64(len(rest)) {
 		rest = slices.Clone(rest) // or the records gone would stay in memory
 	}
-	*w = version{data, upTo + 1, rest}
+	*w = version{snapshot: data, first: upTo + 1, records: rest, damaged: w.damaged && upTo+1 < end}
 }
 
 func (l *log) Read() (snapshot []byte, first uint64, records [][]byte, err error) {
 	w := l.written
-	return w.snapshot, w.first, slices.Clip(w.records), nil
+	if w.damaged {
+		err = fmt.Errorf("log %s: from record %d on: %w", l.name, w.end(), ErrDamaged)
+	}
+	return w.snapshot, w.first, slices.Clip(w.records), err
 }
 
 func (l *log) soil() {

@@ -40,6 +40,7 @@ type LogFile struct {
 	Records  [][]byte
 	Synced   int   // so many of the records are known to be durable
 	Torn     int64 // bytes after the last whole frame, which are to be cut
+	Damaged  bool  // to be written: more had been synced, and is gone
 }
 
 // WriteLog writes a log in the format of this file. A log of which not even the snapshot is durable has a Synced below 0.
@@ -56,6 +57,9 @@ func WriteLog(w io.Writer, l LogFile) error {
 	}
 	if l.Synced >= len(l.Records) {
 		synced += uint64(len(body))
+	}
+	if l.Damaged {
+		synced++
 	}
 	head := binary.LittleEndian.AppendUint64([]byte(logMagic), synced)
 	head = binary.LittleEndian.AppendUint32(head, crc32.Checksum(head, castagnoli))

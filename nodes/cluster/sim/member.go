@@ -26,6 +26,7 @@ type member struct {
 	life     uint32     // crashes so far
 	boot     nodes.Boot
 	booted   bool
+	wiped    bool // and nothing has been synced since
 	frozen   bool // handles nothing; events go to backlog
 	resuming bool // a resumeEvent is under way
 	backlog  []entry
@@ -50,6 +51,9 @@ func (m *member) start(life uint32) {
 	m.boot = nodes.New
 	if m.booted {
 		m.boot = nodes.Restart
+	}
+	if m.wiped {
+		m.boot = nodes.Replaced
 	}
 	m.booted = true
 	m.c.handled++

@@ -32,7 +32,19 @@ type network struct {
 // A way is the time between two places in one direction.
 type way struct{ least, jitter int64 }
 
-type harm struct{ nodes.Quality }
+type harm struct {
+	nodes.Quality
+	held []entrusted // what it holds back, if it does, in the order in which it was sent
+}
+
+// entrusted is a message that waits for a link to be healed.
+type entrusted struct {
+	way way
+	e   event
+}
+
+// heldMax is how many messages a clogged link keeps; later ones are lost, as where a buffer is full.
+const heldMax = 1 << 17
 
 // named is a harm to a link with one client, which is rare.
 type named struct {
@@ -107,7 +119,7 @@ func (c *Cluster) carry(w way, harms []*harm, e event) {
 	}
 	copies := 1
 	for _, h := range harms {
-		if h.Cut || n.chance(h.LossPerMille) {
+		if h.Cut || n.chance(h.LossPerMille) || n.chance(h.CorruptPerMille) {
 			return
 		}
 		if n.chance(h.DuplicatePerMille) {
@@ -117,6 +129,12 @@ func (c *Cluster) carry(w way, harms []*harm, e event) {
 	for i := range copies {
 		if i > 0 {
 			e.body = c.recoded(e.body)
+		}
+		if i := slices.IndexFunc(harms, func(h *harm) bool { return h.Hold }); i >= 0 {
+			if h := harms[i]; len(h.held) < heldMax {
+				h.held = append(h.held, entrusted{w, e})
+			}
+			continue
 		}
 		at := c.now + w.least + below(n.draw, w.jitter)
 		for _, h := range harms {
@@ -148,7 +166,7 @@ func (n *network) and(harms []*harm, link nodes.Link) []*harm {
 // a member nor nodes.Clients is one client, whether or not it exists yet. It fails, and harms nothing, if a link has no
 // member at either end or the quality is out of range.
 func (c *Cluster) Degrade(_ context.Context, links []nodes.Link, q nodes.Quality) (heal func(context.Context) error, err error) {
-	for _, perMille := range []int{q.LossPerMille, q.DuplicatePerMille, q.ReorderPerMille} {
+	for _, perMille := range []int{q.LossPerMille, q.DuplicatePerMille, q.ReorderPerMille, q.CorruptPerMille} {
 		if perMille < 0 || perMille > 1000 {
 			return nil, fmt.Errorf("sim: degrade: %d of a thousand", perMille)
 		}
@@ -163,6 +181,13 @@ func (c *Cluster) Degrade(_ context.Context, links []nodes.Link, q nodes.Quality
 		}
 	}
 	h := &harm{Quality: q}
+	// What a healed link had held back arrives at once, in the order in which it was sent.
+	flood := func() {
+		for _, x := range h.held {
+			c.push(c.now+x.way.least, x.e)
+		}
+		h.held = nil
+	}
 	for _, l := range links {
 		from, to := n.end(c, l.From), n.end(c, l.To)
 		if from == n.ends || to == n.ends {
@@ -176,6 +201,7 @@ func (c *Cluster) Degrade(_ context.Context, links []nodes.Link, q nodes.Quality
 			n.links[i] = slices.DeleteFunc(n.links[i], func(x *harm) bool { return x == h })
 		}
 		n.named = slices.DeleteFunc(n.named, func(x named) bool { return x.harm == h })
+		flood()
 		return nil
 	}, nil
 }

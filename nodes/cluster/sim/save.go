@@ -35,7 +35,7 @@ func (l *log) file() LogFile {
 	if l.synced.first == l.written.first && bytes.Equal(l.synced.snapshot, l.written.snapshot) {
 		synced = len(l.synced.records)
 	}
-	return LogFile{Snapshot: l.written.snapshot, First: l.written.first, Records: l.written.records, Synced: synced}
+	return LogFile{Snapshot: l.written.snapshot, First: l.written.first, Records: l.written.records, Synced: synced, Damaged: l.written.damaged}
 }
 
 // fileName keeps letters, digits, '_', '-' and a '.' that is not the first byte; the rest becomes %XX.
