@@ -16,6 +16,7 @@ import (
 	"faultlab/checker/history"
 	"faultlab/labs"
 	"faultlab/nemesis"
+	"faultlab/nodes/cluster/docker"
 )
 
 const (
@@ -359,7 +360,7 @@ func classed(err error) error {
 	switch {
 	case errors.As(err, new(*labs.Invalid)):
 		return &failure{Usage, err}
-	case errors.As(err, new(*labs.Unsupported)):
+	case errors.As(err, new(*labs.Unsupported)), errors.As(err, new(*docker.Cannot)):
 		return &failure{Cannot, err}
 	}
 	return err

@@ -27,7 +27,7 @@ var arrows = []struct {
 	may    []string
 }{
 	{"cmd/lab", []string{"cmd", "labs/*"}},
-	{"cmd", []string{"labs", "labs/report", "checker", "checker/*", "nemesis", "nodes", "nodes/wire", "nodes/host", "nodes/cluster/*"}},
+	{"cmd", []string{"labs", "labs/report", "checker", "checker/*", "nemesis", "nodes", "nodes/wire", "nodes/host", "nodes/cluster/*", "nodes/cluster/docker/holder"}},
 	{"labs/report", []string{"labs", "checker", "checker/*", "nemesis", "nodes", "nodes/wire"}},
 	{"labs/*", []string{"labs", "checker", "checker/*", "nemesis", "nodes", "nodes/*"}},
 	{"labs", []string{"checker", "checker/*", "nemesis", "nodes", "nodes/wire"}},
@@ -35,6 +35,8 @@ var arrows = []struct {
 	{"checker/history", nil},
 	{"checker/*", []string{"checker/history"}},
 	{"nemesis", []string{"nodes", "nodes/wire"}},
+	{"nodes/cluster/docker", []string{"nodes", "nodes/wire", "nodes/host", "nodes/cluster/docker/holder"}},
+	{"nodes/cluster/docker/holder", nil},
 	{"nodes/cluster/*", []string{"nodes", "nodes/wire", "nodes/host"}},
 	{"nodes/nodestest", []string{"nodes", "nodes/wire"}},
 	{"nodes/wire", []string{"nodes"}},
