@@ -24,6 +24,7 @@ import (
 const (
 	logSuffix = ".log"
 	tmpSuffix = ".tmp"
+	savedName = "saved"
 	stemMax   = 200
 )
 
