@@ -5,7 +5,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"faultlab/nodes"
 	"faultlab/nodes/cluster/docker/holder"
+	"faultlab/nodes/host"
 )
 
 // nodeNetCommand is what runs beside a node in a container of its own. People have no use for it.
@@ -26,4 +28,17 @@ func (a *app) nodeNetCommand() *cobra.Command {
 }
 
 // disk is what a holder does to the files of its node.
-var disk = holder.Disk{}
+var disk = holder.Disk{Tear: host.Tear, Wipe: host.Wipe, Damage: damage, Save: host.Save}
+
+// damage is host.Damage for every form that harms what is stored. A log whose last record is half written is to its
+// reader one that ends too early, in the middle of a record as likely as not.
+func damage(dir, kind string, seed uint64) error {
+	switch nodes.DamageForm(kind) {
+	case nodes.Torn:
+		kind = string(nodes.Truncate)
+	case nodes.Rollback:
+		return host.Rollback(dir)
+	}
+	_, err := host.Damage(dir, kind, seed)
+	return err
+}

@@ -74,7 +74,7 @@ func (m Machine) Refuses(q nodes.Quality) *Cannot { return refuses(m.Kernel, q) 
 func refuses(can holder.Abilities, q nodes.Quality) *Cannot {
 	what := ""
 	switch {
-	case q.Cut && !can.Cut:
+	case (q.Cut || q.Hold) && !can.Cut:
 		what = "cut links"
 	case q.LossPerMille > 0 && !can.Loss:
 		what = "lose packets"

@@ -3,6 +3,7 @@ package docker
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"faultlab/nodes"
 	"faultlab/nodes/cluster/docker/holder"
@@ -55,6 +56,23 @@ func (c *Cluster) Damage(_ context.Context, id nodes.ID, d nodes.Damage) (heal f
 		healed = true
 		return set(false)
 	}, set(true)
+}
+
+// saveEvery is how often the files of a node are copied, for a rollback to bring back.
+const saveEvery = 5 * time.Second
+
+// save keeps a copy of a node's files, again and again.
+func (m *member) save() {
+	c := m.c
+	c.After(saveEvery, m.save)
+	if !m.up || m.paused {
+		return
+	}
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), callPatience)
+		defer cancel()
+		m.holder.Do(ctx, holder.Request{Save: true}) // a rollback without a copy says so
+	}()
 }
 
 // Wipe takes a node's disk, and with it the node. It comes back as a new member under the old name.

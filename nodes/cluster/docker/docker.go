@@ -46,6 +46,7 @@ type Cluster struct {
 	codec   *wire.Codec
 	engine  *engine
 	run     string // the name of everything it started
+	image   string // that nodes run at first
 	can     holder.Abilities
 	members []*member
 	index   map[nodes.ID]*member
@@ -56,7 +57,8 @@ type Cluster struct {
 	calls   map[nodes.ID]*call
 	harms   []*harm
 	clients map[nodes.Link][]nodes.Quality // of the harms, those to links with clients
-	dark    map[nodes.ID]bool              // without power, until it boots: nothing from it counts
+	stuck   []stuck
+	dark    map[nodes.ID]bool // without power, until it boots: nothing from it counts
 	broken  []*nodes.Broken
 	probes  uint64
 	closed  bool
@@ -92,7 +94,7 @@ func Start(spec nodes.Spec) (*Cluster, error) {
 		return nil, err
 	}
 	c := &Cluster{
-		spec: spec, codec: codec, engine: e, run: newRun(),
+		spec: spec, codec: codec, engine: e, run: newRun(), image: image,
 		index: map[nodes.ID]*member{}, byAddr: map[netip.Addr]*member{},
 		draw:    rand.New(rand.NewPCG(spec.Seed, 0xd0cce7)),
 		numbers: map[nodes.ID]uint64{}, calls: map[nodes.ID]*call{}, dark: map[nodes.ID]bool{},
@@ -102,7 +104,7 @@ func Start(spec nodes.Spec) (*Cluster, error) {
 		if c.index[who.ID] != nil || who.ID == "" || who.ID == nodes.Clients || strings.ContainsAny(string(who.ID), ":/ ") {
 			return nil, fmt.Errorf("docker: a node needs a name of its own, not %q", who.ID)
 		}
-		m := &member{c: c, id: who.ID}
+		m := &member{c: c, id: who.ID, image: image}
 		c.members = append(c.members, m)
 		c.index[who.ID] = m
 	}
@@ -111,6 +113,9 @@ func Start(spec nodes.Spec) (*Cluster, error) {
 		return nil, err
 	}
 	c.loop.begin()
+	for i, m := range c.members {
+		c.After(saveEvery*time.Duration(i+1)/time.Duration(len(c.members)), m.save)
+	}
 	return c, nil
 }
 
@@ -122,11 +127,11 @@ func (c *Cluster) bringUp(ctx context.Context, image string) error {
 	err := together(c.members, func(m *member) error {
 		ctx, cancel := context.WithTimeout(ctx, bootPatience)
 		defer cancel()
-		pair, err := c.engine.pair(ctx, c.run, image, m.id, []string{"node", c.spec.System.Name})
+		pair, err := c.engine.pair(ctx, c.run, image, m.id, c.command())
 		if err != nil {
 			return fmt.Errorf("docker: start %s: %w", m.id, err)
 		}
-		m.pair = pair
+		m.pair, m.started = pair, image
 		m.holder = holder.Dial(pair.control)
 		a, err := m.holder.Patiently(ctx, holder.Request{Can: true})
 		if err != nil {
@@ -150,11 +155,14 @@ func (c *Cluster) bringUp(ctx context.Context, image string) error {
 		defer cancel()
 		l, err := m.join(ctx, nodes.New, m.wanted())
 		if err == nil {
-			m.line, m.up = l, true
+			m.line, m.up, m.boot = l, true, nodes.Restart
 		}
 		return err
 	})
 }
+
+// command is what runs in a node's container.
+func (c *Cluster) command() []string { return []string{"node", c.spec.System.Name} }
 
 // together does f to all, side by side, and returns the errors.
 func together[T any](all []T, f func(T) error) error {
@@ -192,14 +200,7 @@ func (c *Cluster) Call(from nodes.Member, to nodes.ID, body any, wait time.Durat
 	if err != nil {
 		panic(err)
 	}
-	copies, delay := c.way(nodes.Link{From: nodes.Clients, To: to}, nodes.Link{From: from.ID, To: to})
-	for range copies {
-		if delay > 0 {
-			c.post(c.Now()+delay, func() { m.send(line) })
-		} else {
-			m.send(line)
-		}
-	}
+	c.carry(nodes.Link{From: nodes.Clients, To: to}, nodes.Link{From: from.ID, To: to}, func() { m.send(line) })
 }
 
 // answer ends a call unless it has ended.
@@ -216,14 +217,7 @@ func (c *Cluster) replied(m *member, id nodes.ID, reply any) {
 	if k == nil || c.dark[m.id] {
 		return
 	}
-	copies, delay := c.way(nodes.Link{From: m.id, To: nodes.Clients}, nodes.Link{From: m.id, To: k.from})
-	switch {
-	case copies == 0:
-	case delay > 0:
-		c.post(c.now+delay, func() { c.answer(id, reply, true) })
-	default:
-		c.answer(id, reply, true)
-	}
+	c.carry(nodes.Link{From: m.id, To: nodes.Clients}, nodes.Link{From: m.id, To: k.from}, func() { c.answer(id, reply, true) })
 }
 
 // Run handles all that happens up to and including that time. If a node broke it is down from then on, and Run returns

@@ -21,11 +21,15 @@ func (c *Cluster) member(doing string, id nodes.ID) (*member, error) {
 
 // fall notes that a node is about to die. What it said before is still heard.
 func (m *member) fall() {
-	m.up, m.paused, m.line = false, false, nil
-	if m.boot == nodes.New {
+	if m.up && m.c.now-m.booted > settled {
 		m.boot = nodes.Restart
 	}
+	m.up, m.paused, m.line = false, false, nil
 }
+
+// settled is how long a new member under an old name must run until it has surely synced something of its own. If it
+// dies before, its disk is taken again: then it is the same whether it had.
+const settled = 2 * time.Second
 
 // Kill ends the process of a node. What it wrote is there when it boots; what it had sent and was waiting for an fsync
 // never leaves.
@@ -44,8 +48,7 @@ func (c *Cluster) Boot(_ context.Context, id nodes.ID) error {
 	if err != nil || m.up {
 		return err
 	}
-	m.fall()
-	boot, ctl, busy := m.boot, m.wanted(), m.busy
+	boot, ctl, busy, image := m.boot, m.wanted(), m.busy, m.image
 	var l *line
 	err = c.slowly("boot "+string(id), func(ctx context.Context) (err error) {
 		if busy != nil {
@@ -57,7 +60,17 @@ func (c *Cluster) Boot(_ context.Context, id nodes.ID) error {
 		if err := c.engine.kill(ctx, m.pair.node); err != nil { // one that broke may not be gone yet
 			return err
 		}
-		if err := c.engine.boot(ctx, m.pair.node); err != nil {
+		if boot == nodes.Replaced {
+			if _, err := m.holder.Do(ctx, holder.Request{Wipe: true}); err != nil {
+				return err
+			}
+		}
+		if image == m.started {
+			err = c.engine.boot(ctx, m.pair.node)
+		} else {
+			err = c.renew(ctx, m, image)
+		}
+		if err != nil {
 			return err
 		}
 		l, err = m.join(ctx, boot, ctl)
@@ -66,7 +79,7 @@ func (c *Cluster) Boot(_ context.Context, id nodes.ID) error {
 	if err != nil {
 		return err
 	}
-	m.up, m.line, m.boot = true, l, nodes.Restart
+	m.up, m.line, m.booted = true, l, c.now
 	delete(c.dark, id)
 	select {
 	case <-l.dead: // it is gone already, and lost was told when nobody asked

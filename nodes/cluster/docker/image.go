@@ -21,7 +21,7 @@ import (
 // dockerfile is docker/Dockerfile, which a test compares: the image is built from an installed program alone.
 const dockerfile = "FROM scratch\nCOPY lab /lab\nENTRYPOINT [\"/lab\"]\n"
 
-// repository is the name of our images. Each is tagged by the hash of the program in it, and the last one as latest.
+// repository is the name of our images. Each is tagged by the hash of the program in it.
 const repository = "faultlab/node"
 
 // image returns the image of this program, which it builds if it is not there.
@@ -34,6 +34,11 @@ func (e *engine) image(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return e.imageOf(ctx, path)
+}
+
+// imageOf returns the image of a program.
+func (e *engine) imageOf(ctx context.Context, path string) (string, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return "", fmt.Errorf("docker: read %s: %w", path, err)
@@ -67,7 +72,6 @@ func (e *engine) image(ctx context.Context) (string, error) {
 	_, err = e.provider.BuildImage(ctx, &testcontainers.ContainerRequest{FromDockerfile: testcontainers.FromDockerfile{
 		ContextArchive: bytes.NewReader(archive.Bytes()), Repo: repository, Tag: tag, KeepImage: true,
 		BuildOptionsModifier: func(o *client.ImageBuildOptions) {
-			o.Tags = []string{repository + ":latest"}
 			o.Labels = map[string]string{labelImage: tag}
 		},
 	}})

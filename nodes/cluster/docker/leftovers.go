@@ -70,6 +70,9 @@ func (e *engine) clean(ctx context.Context, all bool) ([]string, error) {
 	if err != nil || !all {
 		return gone, err
 	}
+	if used, err := e.api.ContainerList(ctx, client.ContainerListOptions{Filters: client.Filters{}.Add("label", labelRun)}); err != nil || len(used.Items) > 0 {
+		return gone, err // a lab that runs may be about to start more of its image
+	}
 	images, err := e.api.ImageList(ctx, client.ImageListOptions{Filters: client.Filters{}.Add("label", labelImage)})
 	if err != nil {
 		return gone, fmt.Errorf("docker: list images: %w", err)

@@ -94,11 +94,13 @@ func (c *Cluster) harm(what string, healed []nodes.Link) error {
 			sum[l] = add(q, h.quality)
 		}
 	}
+	c.letGo()
 	slices.SortFunc(order, func(a, b nodes.Link) int { return compare(string(a.To+" "+a.From), string(b.To+" "+b.From)) })
 	s := state{map[*member][]holder.Link{}, map[*member][]holder.Out{}, map[*member][]host.Harm{}}
 	for _, l := range order {
 		q, from, to := sum[l], c.index[l.From], c.index[l.To]
-		in := holder.Link{From: from.pair.ip, Cut: q.Cut, LossPerMille: q.LossPerMille}
+		// What TCP sends into a cut it sends again afterwards, all at once: a link that holds what it carries.
+		in := holder.Link{From: from.pair.ip, Cut: q.Cut || q.Hold, LossPerMille: q.LossPerMille}
 		if q.Delay > 0 || q.Jitter > 0 {
 			if c.can.Delay == "netem" {
 				s.out[from] = append(s.out[from], holder.Out{To: to.pair.ip, Delay: q.Delay, Jitter: q.Jitter})
@@ -109,7 +111,7 @@ func (c *Cluster) harm(what string, healed []nodes.Link) error {
 		if in != (holder.Link{From: in.From}) {
 			s.in[to] = append(s.in[to], in)
 		}
-		if q.DuplicatePerMille > 0 || q.ReorderPerMille > 0 || q.CorruptPerMille > 0 || q.Hold {
+		if q.DuplicatePerMille > 0 || q.ReorderPerMille > 0 || q.CorruptPerMille > 0 {
 			s.frames[from] = append(s.frames[from], host.Harm{To: l.To, Quality: frames(q)})
 		}
 	}
@@ -247,6 +249,50 @@ func (c *Cluster) way(all, one nodes.Link) (copies int, delay time.Duration) {
 // reorderMax is how long a reordered message of a client is held back: ten times the latency inside a region.
 const reorderMax = 5 * time.Millisecond
 
+// A stuck message waits on a link with clients that holds what it carries.
+type stuck struct {
+	links [2]nodes.Link
+	do    func()
+}
+
+func (c *Cluster) holds(links [2]nodes.Link) bool {
+	for _, l := range links {
+		if slices.ContainsFunc(c.clients[l], func(q nodes.Quality) bool { return q.Hold }) {
+			return true
+		}
+	}
+	return false
+}
+
+// carry does what a message on a link with clients comes to, as often and as late as the harms to it say.
+func (c *Cluster) carry(all, one nodes.Link, do func()) {
+	links := [2]nodes.Link{all, one}
+	copies, delay := c.way(all, one)
+	for range copies {
+		switch {
+		case len(c.clients) > 0 && c.holds(links):
+			c.stuck = append(c.stuck, stuck{links, do})
+		case delay > 0:
+			c.post(c.now+delay, do)
+		default:
+			do()
+		}
+	}
+}
+
+// letGo lets messages go on whose links hold nothing any more.
+func (c *Cluster) letGo() {
+	var still []stuck
+	for _, s := range c.stuck {
+		if c.holds(s.links) {
+			still = append(still, s)
+		} else {
+			c.post(c.now, s.do)
+		}
+	}
+	c.stuck = still
+}
+
 func (c *Cluster) chance(perMille int) bool { return perMille > 0 && c.draw.IntN(thousand) < perMille }
 
 // add is what two harms to one link come to: chances are taken one after another, delays are summed.
@@ -269,7 +315,7 @@ func either(a, b int) int { return a + b - (a*b+thousand/2)/thousand }
 // frames is the part of a quality that the node which sends does to its frames.
 func frames(q nodes.Quality) host.Quality {
 	return host.Quality{
-		Quality:         nodes.Quality{DuplicatePerMille: q.DuplicatePerMille, ReorderPerMille: q.ReorderPerMille, Hold: q.Hold},
+		Quality:         nodes.Quality{DuplicatePerMille: q.DuplicatePerMille, ReorderPerMille: q.ReorderPerMille},
 		CorruptPerMille: q.CorruptPerMille,
 	}
 }

@@ -29,6 +29,10 @@ type member struct {
 	paused bool
 	line   *line      // to the node; nil when it is down
 	boot   nodes.Boot // of the next boot
+	booted time.Duration
+	image  string // of the next boot
+	// started is what its container was made of.
+	started string
 
 	skew   host.Skew       // as it is to be, also after the next boot
 	disk   host.DiskFaults // the same

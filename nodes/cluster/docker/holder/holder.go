@@ -28,7 +28,7 @@ type Request struct {
 	Tear   *uint64 `json:"tear,omitempty"`  // power loss of a stopped node's disk, with this seed
 	Wipe   bool    `json:"wipe,omitempty"`
 	Damage *Damage `json:"damage,omitempty"`
-	Save   bool    `json:"save,omitempty"` // keep a copy of the files, for a later rollback
+	Save   bool    `json:"save,omitempty"` // keep a copy of the files, which a rollback brings back
 	Back   bool    `json:"rollback,omitempty"`
 	Probe  *Probe  `json:"probe,omitempty"`
 	Heard  *Expect `json:"heard,omitempty"`
@@ -50,7 +50,7 @@ type Out struct {
 	Jitter time.Duration `json:"jitter_ns,omitempty"`
 }
 
-// A Damage is harm to a stopped node's files: see host.Damage.
+// A Damage is harm to a stopped node's files: its kind is a nodes.DamageForm.
 type Damage struct {
 	Kind string `json:"kind"`
 	Seed uint64 `json:"seed"`
@@ -77,7 +77,6 @@ type Answer struct {
 	Error   string       `json:"error,omitempty"`
 	Can     *Abilities   `json:"can,omitempty"`
 	Missing []netip.Addr `json:"missing,omitempty"` // from whom no datagram came
-	Lost    int          `json:"lost,omitempty"`    // records that a power loss took, or whatever the disk counts
 }
 
 // Abilities is what this kernel can do to a link.
@@ -90,11 +89,10 @@ type Abilities struct {
 
 // A Disk is what can be done to the files of a node that is stopped. A nil function is something that cannot be done.
 type Disk struct {
-	Tear     func(dir string, seed uint64) error
-	Wipe     func(dir string) error
-	Damage   func(dir, kind string, seed uint64) error
-	Save     func(dir string) error
-	Rollback func(dir string) error
+	Tear   func(dir string, seed uint64) error
+	Wipe   func(dir string) error
+	Damage func(dir, kind string, seed uint64) error
+	Save   func(dir string) error // as it is, for a Damage of the kind "rollback"
 }
 
 // A kernel does to packets what is wanted. Its methods are not called side by side.
@@ -205,7 +203,6 @@ func (h *server) do(ctx context.Context, r Request, a *Answer) error {
 		{r.Tear != nil, h.disk.Tear != nil, func() error { return h.disk.Tear(h.dir, *r.Tear) }},
 		{r.Wipe, h.disk.Wipe != nil, func() error { return h.disk.Wipe(h.dir) }},
 		{r.Save, h.disk.Save != nil, func() error { return h.disk.Save(h.dir) }},
-		{r.Back, h.disk.Rollback != nil, func() error { return h.disk.Rollback(h.dir) }},
 		{r.Damage != nil, h.disk.Damage != nil, func() error { return h.disk.Damage(h.dir, r.Damage.Kind, r.Damage.Seed) }},
 	} {
 		if d.wanted && !d.can {
