@@ -486,7 +486,7 @@ func TestTheGuaranteesHoldOnContainers(t *testing.T) {
 			for _, b := range run.Broken {
 				t.Errorf("%s", b)
 			}
-			for _, g := range run.Results {
+			for _, g := range run.Judged {
 				if g.Verdict == history.Fail {
 					t.Errorf("%s: %s", g.ID, g.Reason)
 				}

@@ -295,7 +295,9 @@ func (e *engine) exited(ctx context.Context, id string) (exit, bool) {
 	if c.Container.State.OOMKilled {
 		x.text += " (out of memory)"
 	}
-	if last := e.lastWords(ctx, id); last != "" {
+	if crash, last := words(e.stderr(ctx, id)); crash != "" {
+		x.text = crash
+	} else if last != "" {
 		x.text += ": " + last
 	}
 	return x, true
@@ -315,11 +317,14 @@ func (e *engine) ended(ctx context.Context, id string) (exit, bool) {
 	return exit{}, false
 }
 
-const wordsMax = 12 // lines
+const (
+	stderrMax = 500 // lines
+	wordsMax  = 12  // of them
+)
 
-// lastWords is the end of what a container wrote to stderr.
-func (e *engine) lastWords(ctx context.Context, id string) string {
-	logs, err := e.api.ContainerLogs(ctx, id, client.ContainerLogsOptions{ShowStderr: true, Tail: strconv.Itoa(wordsMax)})
+// stderr is the end of what a container wrote there.
+func (e *engine) stderr(ctx context.Context, id string) string {
+	logs, err := e.api.ContainerLogs(ctx, id, client.ContainerLogsOptions{ShowStderr: true, Tail: strconv.Itoa(stderrMax)})
 	if err != nil {
 		return ""
 	}
@@ -327,6 +332,20 @@ func (e *engine) lastWords(ctx context.Context, id string) string {
 	var text strings.Builder
 	stdcopy.StdCopy(&text, &text, logs)
 	return strings.TrimSpace(text.String())
+}
+
+// words picks from what a process wrote before it ended: what our own node says of its crash, without the stack that
+// follows, and the last lines.
+func words(stderr string) (crash, last string) {
+	lines := strings.Split(stderr, "\n")
+	for _, line := range lines {
+		for _, sort := range []string{"panic: ", "flooded: "} {
+			if text, ok := strings.CutPrefix(line, "lab: "); ok && strings.HasPrefix(text, sort) {
+				crash = text // of the last boot, if there were several
+			}
+		}
+	}
+	return crash, strings.Join(lines[max(0, len(lines)-wordsMax):], "\n")
 }
 
 // remove removes all that a cluster started.
