@@ -14,6 +14,7 @@ type place struct {
 	name  string
 	about string // the first line of a run's output
 	start func(nodes.Spec) (labs.Cluster, error)
+	real  bool         // it takes real time, and so no two runs are the same
 	kind  labs.Cluster // of its clusters: a nil one, to ask what faults it can do
 	// check says why it cannot work on this machine, and of harm to links why that alone cannot; nil if it works anywhere.
 	check func(context.Context) (about string, refuses func(nodes.Quality) error, err error)
@@ -22,7 +23,7 @@ type place struct {
 // places are all runtimes; the first is the default.
 var places = []place{
 	{
-		name: "sim", about: "simulated (all nodes in this process, on a made-up clock; --on docker for real containers)",
+		name: "sim", about: "simulated (--on docker for real containers)",
 		start: func(s nodes.Spec) (labs.Cluster, error) { return sim.Start(s) },
 		kind:  (*sim.Cluster)(nil),
 	},
@@ -35,6 +36,7 @@ var places = []place{
 			}
 			return c, nil
 		},
+		real:  true,
 		kind:  (*docker.Cluster)(nil),
 		check: checkDocker,
 	},

@@ -266,7 +266,7 @@ func (c *Cluster) slowly(what string, f func(context.Context) error) error {
 
 // Close removes all that the cluster started. Closing twice is the same as once.
 func (c *Cluster) Close() error {
-	if c.closed {
+	if c == nil || c.closed {
 		return nil
 	}
 	c.closed = true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"reflect"
@@ -560,5 +561,51 @@ func TestALabThatWasKilledLeavesNothing(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Once the image is built, nine nodes serve after 4 s and are gone after 2 on two idle cores. The bounds here leave room
+// for a machine that is busy.
+func TestAClusterComesAndGoesQuickly(t *testing.T) {
+	needDocker(t)
+	l := brief()
+	topology, err := l.Topology(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	docker.Check(context.Background()) // builds the image
+	began := time.Now()
+	c, err := docker.Start(nodes.Spec{System: l.System, Seed: 1, Observer: deaf{}, Topology: topology})
+	if err != nil {
+		t.Fatal(err)
+	}
+	up := time.Since(began)
+	work := l.Workload(topology, rand.New(rand.NewPCG(1, 1)))
+	who := &labs.Client{Member: nodes.Member{ID: "c1", Region: "A", Zone: topology.Members[0].Zone}, Rand: rand.New(rand.NewPCG(1, 2))}
+	var served time.Duration
+	for served == 0 && time.Since(began) < time.Minute {
+		who.Number++
+		r, _ := work.Next(who, history.WarmUp)
+		done := false
+		c.Call(who.Member, r.To[0], r.Body, 200*time.Millisecond, func(reply any, ok bool) {
+			done = true
+			if ok && l.Outcome(r.Body, reply) == history.OK {
+				served = time.Since(began)
+			}
+		})
+		for !done {
+			if err := c.Run(c.Now() + 5*time.Millisecond); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	began = time.Now()
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	down := time.Since(began)
+	t.Logf("nine nodes are up after %s, serve after %s, and are gone after %s", up, served, down)
+	if served == 0 || served > 12*time.Second || down > 6*time.Second {
+		t.Error("that is too slow")
 	}
 }

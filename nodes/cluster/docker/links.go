@@ -43,10 +43,8 @@ func (c *Cluster) Degrade(_ context.Context, links []nodes.Link, q nodes.Quality
 			return nil, fmt.Errorf("docker: degrade: no member is at either end of %s to %s", l.From, l.To)
 		}
 	}
-	if slices.ContainsFunc(links, c.between) {
-		if no := refuses(c.can, q); no != nil {
-			return nil, fmt.Errorf("docker: degrade: %w", no)
-		}
+	if why := c.Refuses(links, q); why != "" {
+		return nil, fmt.Errorf("docker: degrade: %s", why)
 	}
 	h := &harm{slices.Clone(links), q}
 	c.harms = append(c.harms, h)
@@ -54,6 +52,17 @@ func (c *Cluster) Degrade(_ context.Context, links []nodes.Link, q nodes.Quality
 		return nil, errors.Join(err, c.mend(h))
 	}
 	return func(context.Context) error { return c.mend(h) }, nil
+}
+
+// Refuses says why the engine's kernel cannot do this to these links; "" if it can.
+func (c *Cluster) Refuses(links []nodes.Link, q nodes.Quality) string {
+	if c == nil || !slices.ContainsFunc(links, c.between) {
+		return ""
+	}
+	if no := refuses(c.can, q); no != nil {
+		return no.Error()
+	}
+	return ""
 }
 
 // between says whether both ends of a link are nodes.
