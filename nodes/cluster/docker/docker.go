@@ -109,7 +109,9 @@ func Start(spec nodes.Spec) (*Cluster, error) {
 		c.index[who.ID] = m
 	}
 	if err := c.bringUp(ctx, image); err != nil {
-		c.Close()
+		if left := c.Close(); left != nil {
+			err = fmt.Errorf("%w (and not all of it could be removed: %v)", err, left)
+		}
 		return nil, err
 	}
 	c.loop.begin()
@@ -164,7 +166,7 @@ func (c *Cluster) bringUp(ctx context.Context, image string) error {
 // command is what runs in a node's container.
 func (c *Cluster) command() []string { return []string{"node", c.spec.System.Name} }
 
-// together does f to all, side by side, and returns the errors.
+// together does f to all, side by side, and returns the errors, or that one which says what this machine cannot do.
 func together[T any](all []T, f func(T) error) error {
 	errs := make([]error, len(all))
 	done := make(chan struct{})
@@ -176,6 +178,11 @@ func together[T any](all []T, f func(T) error) error {
 	}
 	for range all {
 		<-done
+	}
+	for _, err := range errs {
+		if cannot := (*Cannot)(nil); errors.As(err, &cannot) {
+			return cannot
+		}
 	}
 	return errors.Join(errs...)
 }

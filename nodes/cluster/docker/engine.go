@@ -56,6 +56,11 @@ func connect(ctx context.Context) (*engine, error) {
 		}
 	}
 	tclog.SetDefault(quiet{})
+	if os.Getenv("DOCKER_HOST") != "" { // of one that does not answer the library would look for another
+		if err := answers(ctx); err != nil {
+			return nil, noEngine(err)
+		}
+	}
 	// Without the name of the default network the library would make one of its own.
 	provider, err := testcontainers.NewDockerProvider(append(
 		testcontainers.Generic2DockerOptions(testcontainers.WithLogger(quiet{})), testcontainers.WithDefaultBridgeNetwork(testcontainers.Bridge))...)
@@ -83,6 +88,19 @@ func connect(ctx context.Context) (*engine, error) {
 	return e, nil
 }
 
+// answers says why the engine that the environment names does not answer.
+func answers(ctx context.Context) error {
+	named, err := client.New(client.FromEnv)
+	if err != nil {
+		return err
+	}
+	defer named.Close()
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	_, err = named.Ping(ctx, client.PingOptions{NegotiateAPIVersion: true})
+	return err
+}
+
 // noEngine says in one sentence why there is no engine.
 func noEngine(err error) *Cannot {
 	text := err.Error()
@@ -93,8 +111,8 @@ func noEngine(err error) *Cannot {
 	switch {
 	case strings.Contains(text, "permission denied"):
 		return &Cannot{"you may not use the Docker engine at " + socket, "run: sudo usermod -aG docker $USER, and log in again"}
-	case strings.Contains(text, "client version") && strings.Contains(text, "too"), strings.Contains(text, "minimum supported API version"):
-		return &Cannot{"the Docker engine at " + socket + " is too old or too new: " + oneLine(text), "install engine 20.10 or later"}
+	case strings.Contains(text, "supported API version"):
+		return &Cannot{"the Docker engine at " + socket + " is too old: " + oneLine(text), "install engine 20.10 or later"}
 	}
 	return &Cannot{"no Docker engine answers at " + socket, "install one and start it (sudo systemctl start docker), or set DOCKER_HOST"}
 }
