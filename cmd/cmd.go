@@ -163,7 +163,7 @@ cannot do it; 254 bad arguments or input; 255 an error of the lab itself.`,
 		return badly("%s (lab %s --help lists the flags)", err, c.Name())
 	})
 	root.CompletionOptions.HiddenDefaultCmd = false
-	root.AddCommand(a.runCommand(), a.listCommand(), a.checkCommand(), a.exportCommand(), a.replayCommand(), a.reportCommand())
+	root.AddCommand(a.runCommand(), a.listCommand(), a.checkCommand(), a.exportCommand(), a.replayCommand(), a.reportCommand(), a.doctorCommand(), a.nodeCommand(), a.nodeNetCommand(), a.nodeInitCommand())
 	return root
 }
 

@@ -70,7 +70,7 @@ func (a *app) doReplay(ctx context.Context, dir string, out *output, st store, e
 	if !same && !exact {
 		o = saved.Anew()
 	}
-	o.Start = where.start
+	o.Start, o.Real = where.start, where.real
 	out.say(where.about + "; a replay of " + dir)
 	bar := a.bar(out.quiet)
 	o.Tick = bar.tick
@@ -96,6 +96,8 @@ func (a *app) doReplay(ctx context.Context, dir string, out *output, st store, e
 		note = "the saved run was interrupted, and this one was not: they cannot be compared"
 	case run.Stopped:
 		note = "interrupted: it cannot be compared with the saved run"
+	case where.real:
+		note = "the same faults, and on real time no two runs are the same"
 	case len(differ) == 0 && same:
 		note = "the same bytes as the saved run"
 	case len(differ) == 0:

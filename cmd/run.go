@@ -16,6 +16,8 @@ import (
 	"faultlab/checker/history"
 	"faultlab/labs"
 	"faultlab/nemesis"
+	"faultlab/nodes"
+	"faultlab/nodes/cluster/docker"
 )
 
 const (
@@ -175,7 +177,7 @@ func (f runFlags) options(c *cobra.Command, lab labs.Lab) (labs.Options, error) 
 	if err != nil {
 		return o, err
 	}
-	o.Start = p.start
+	o.Start, o.Real = p.start, p.real
 	if f.plan != "" {
 		if c.Flags().Changed("nemesis") {
 			return o, badly("--plan and --nemesis: a plan holds all faults, so give one of the two")
@@ -249,6 +251,9 @@ func (a *app) doRun(c *cobra.Command, name string, f runFlags) error {
 		return err
 	}
 	if f.print {
+		if p, _ := placeNamed(f.on); p.real { // which would start nodes; what it can do shows without
+			o.Start = func(nodes.Spec) (labs.Cluster, error) { return p.kind, nil }
+		}
 		return a.printPlan(lab, o, f.seeds)
 	}
 	if err := f.output.open(a); err != nil {
@@ -359,7 +364,7 @@ func classed(err error) error {
 	switch {
 	case errors.As(err, new(*labs.Invalid)):
 		return &failure{Usage, err}
-	case errors.As(err, new(*labs.Unsupported)):
+	case errors.As(err, new(*labs.Unsupported)), errors.As(err, new(*docker.Cannot)):
 		return &failure{Cannot, err}
 	}
 	return err

@@ -1,8 +1,11 @@
 package cmd
 
 import (
+	"context"
+
 	"faultlab/labs"
 	"faultlab/nodes"
+	"faultlab/nodes/cluster/docker"
 	"faultlab/nodes/cluster/sim"
 )
 
@@ -11,11 +14,32 @@ type place struct {
 	name  string
 	about string // the first line of a run's output
 	start func(nodes.Spec) (labs.Cluster, error)
+	real  bool         // it takes real time, and so no two runs are the same
+	kind  labs.Cluster // of its clusters: a nil one, to ask what faults it can do
+	// check says why it cannot work on this machine, and of harm to links why that alone cannot; nil if it works anywhere.
+	check func(context.Context) (about string, refuses func(nodes.Quality) error, err error)
 }
 
 // places are all runtimes; the first is the default.
 var places = []place{
-	{"sim", "simulated (all nodes in this process, on a made-up clock)", func(s nodes.Spec) (labs.Cluster, error) { return sim.Start(s) }},
+	{
+		name: "sim", about: "simulated (--on docker for real containers)",
+		start: func(s nodes.Spec) (labs.Cluster, error) { return sim.Start(s) },
+		kind:  (*sim.Cluster)(nil),
+	},
+	{
+		name: "docker", about: "real containers (a process for each node, on real time, with a real network and disk)",
+		start: func(s nodes.Spec) (labs.Cluster, error) {
+			c, err := docker.Start(s)
+			if err != nil {
+				return nil, err
+			}
+			return c, nil
+		},
+		real:  true,
+		kind:  (*docker.Cluster)(nil),
+		check: checkDocker,
+	},
 }
 
 // placeNamed finds a runtime by its name.

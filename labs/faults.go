@@ -34,6 +34,9 @@ func schedule(lab Lab, o Options, g nemesis.Ground, cluster any) (s nemesis.Sche
 				return nil, nil, &Unsupported{f.Kind + ": " + why}
 			}
 		}
+		if _, why := doable(o.Plan, cluster); len(why) > 0 {
+			return nil, nil, &Unsupported{strings.Join(why, "; ")}
+		}
 		return o.Plan, nil, nil
 	}
 	specs, named := o.Nemesis, false
@@ -53,10 +56,35 @@ func schedule(lab Lab, o Options, g nemesis.Ground, cluster any) (s nemesis.Sche
 		}
 	}
 	s, skipped = nemesis.Draw(generator(o.Seed, "nemesis"), g, specs, o.Time, cluster)
+	s, why := doable(s, cluster)
+	skipped = append(skipped, why...)
 	if named && len(skipped) > 0 {
 		return nil, nil, &Unsupported{strings.Join(skipped, "; ")}
 	}
 	return s, skipped, nil
+}
+
+// doable returns the faults of s without those whose harm to links the machine that a cluster runs on cannot do, and
+// why not. What is left is as it would be on another machine.
+func doable(s nemesis.Schedule, cluster any) (left nemesis.Schedule, skipped []string) {
+	c, ok := cluster.(interface {
+		Refuses(links []nodes.Link, q nodes.Quality) string
+	})
+	if !ok {
+		return s, nil
+	}
+	for _, f := range s {
+		q := nodes.Quality{Cut: true}
+		if f.Quality != nil {
+			q = *f.Quality
+		}
+		if why := c.Refuses(f.Links, q); why == "" {
+			left = append(left, f)
+		} else if why = faultName(f.Kind, f.Form) + ": " + why; !slices.Contains(skipped, why) {
+			skipped = append(skipped, why)
+		}
+	}
+	return left, skipped
 }
 
 // ground is what the nemesis draws over.

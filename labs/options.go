@@ -22,6 +22,7 @@ type Options struct {
 	Requests []history.Op     // if not nil, clients ask what these asked, when they did, and the workload is not asked
 	On       string           // the runtime's name, as it is reported: "sim"
 	Start    func(nodes.Spec) (Cluster, error)
+	Real     bool                                  // it takes real time, in which no two runs are the same, and the runs of a set do not disturb each other: one after another
 	Recode   bool                                  // see nodes.Spec
 	Tick     func(now, end time.Duration, ops int) // called now and then, for a progress line; may be nil
 }

@@ -80,7 +80,11 @@ func DoSet(ctx context.Context, lab Lab, o Options, count int, keep func(*Run) (
 	}
 	jobs, results := make(chan int), make(chan result)
 	var workers sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), count) {
+	abreast := min(runtime.GOMAXPROCS(0), count)
+	if o.Real {
+		abreast = 1
+	}
+	for range abreast {
 		workers.Go(func() {
 			for i := range jobs {
 				o := o

@@ -27,7 +27,7 @@ var arrows = []struct {
 	may    []string
 }{
 	{"cmd/lab", []string{"cmd", "labs/*"}},
-	{"cmd", []string{"labs", "labs/report", "checker", "checker/*", "nemesis", "nodes", "nodes/wire", "nodes/cluster/*"}},
+	{"cmd", []string{"labs", "labs/report", "checker", "checker/*", "nemesis", "nodes", "nodes/wire", "nodes/host", "nodes/cluster/*", "nodes/cluster/docker/holder"}},
 	{"labs/report", []string{"labs", "checker", "checker/*", "nemesis", "nodes", "nodes/wire"}},
 	{"labs/*", []string{"labs", "checker", "checker/*", "nemesis", "nodes", "nodes/*"}},
 	{"labs", []string{"checker", "checker/*", "nemesis", "nodes", "nodes/wire"}},
@@ -35,9 +35,12 @@ var arrows = []struct {
 	{"checker/history", nil},
 	{"checker/*", []string{"checker/history"}},
 	{"nemesis", []string{"nodes", "nodes/wire"}},
-	{"nodes/cluster/*", []string{"nodes", "nodes/wire"}},
+	{"nodes/cluster/docker", []string{"nodes", "nodes/wire", "nodes/host", "nodes/cluster/docker/holder"}},
+	{"nodes/cluster/docker/holder", nil},
+	{"nodes/cluster/*", []string{"nodes", "nodes/wire", "nodes/host"}},
 	{"nodes/nodestest", []string{"nodes", "nodes/wire"}},
 	{"nodes/wire", []string{"nodes"}},
+	{"nodes/host", []string{"nodes", "nodes/wire"}},
 	{"nodes/raftlog", []string{"nodes"}},
 	{"nodes/*", []string{"nodes", "nodes/raftlog"}},
 	{"nodes", nil},
@@ -136,7 +139,7 @@ func imported(i *ast.ImportSpec) string {
 
 // isSystem says whether the code of a folder runs inside a node.
 func isSystem(folder string) bool {
-	return matches("nodes/*", folder) && folder != "nodes/wire" && folder != "nodes/nodestest" && folder != "nodes/cluster"
+	return matches("nodes/*", folder) && folder != "nodes/wire" && folder != "nodes/nodestest" && folder != "nodes/host" && folder != "nodes/cluster"
 }
 
 func sansIO(tree *ast.File, say say) {
@@ -288,6 +291,10 @@ func TestABreachOfTheRulesIsFound(t *testing.T) {
 		{"a system that knows its nemesis", "nodes/queue/q.go", `import "faultlab/nemesis"`, "nodes/queue/q.go:3: nodes/queue may not import nemesis"},
 		{"a system that knows another", "nodes/queue/q.go", `import "faultlab/nodes/settlement"`, "nodes/queue/q.go:3: nodes/queue may not import nodes/settlement"},
 		{"a contract that knows a system", "nodes/n.go", `import "faultlab/nodes/queue"`, "nodes/n.go:3: nodes may not import nodes/queue"},
+		{"a host may open files, lock and look at the clock", "nodes/host/h.go", `import ("os"; "sync"; "time"; "faultlab/nodes/wire"); var t = time.Now()`, ""},
+		{"a host that knows a runtime", "nodes/host/h.go", `import "faultlab/nodes/cluster/sim"`, "nodes/host/h.go:3: nodes/host may not import nodes/cluster/sim"},
+		{"a host that knows a system", "nodes/host/h.go", `import "faultlab/nodes/queue"`, "nodes/host/h.go:3: nodes/host may not import nodes/queue"},
+		{"a system that knows its host", "nodes/queue/q.go", `import "faultlab/nodes/host"`, "nodes/queue/q.go:3: nodes/queue may not import nodes/host"},
 		{"a runtime that knows labs", "nodes/cluster/sim/s.go", `import "faultlab/labs"`, "nodes/cluster/sim/s.go:3: nodes/cluster/sim may not import labs"},
 		{"a lab that knows a runtime", "labs/queue/l.go", `import "faultlab/nodes/cluster/sim"`, "labs/queue/l.go:3: labs/queue may not import nodes/cluster/sim"},
 		{"the engine of labs that knows a lab", "labs/l.go", `import "faultlab/labs/queue"`, "labs/l.go:3: labs may not import labs/queue"},

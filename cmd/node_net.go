@@ -1,0 +1,44 @@
+package cmd
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"faultlab/nodes"
+	"faultlab/nodes/cluster/docker/holder"
+	"faultlab/nodes/host"
+)
+
+// nodeNetCommand is what runs beside a node in a container of its own. People have no use for it.
+func (a *app) nodeNetCommand() *cobra.Command {
+	listen, data := fmt.Sprintf(":%d", holder.Port), "/data"
+	c := &cobra.Command{
+		Use:    "node-net",
+		Short:  "Hold the network and the disk of a node, and harm them as the lab says",
+		Hidden: true,
+		Args:   atMost(0, "no argument"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return holder.Serve(c.Context(), listen, data, disk)
+		},
+	}
+	c.Flags().StringVar(&listen, "listen", listen, "the address to listen on")
+	c.Flags().StringVar(&data, "data", data, "the node's data")
+	return c
+}
+
+// disk is what a holder does to the files of its node.
+var disk = holder.Disk{Tear: host.Tear, Wipe: host.Wipe, Damage: damage, Save: host.Save}
+
+// damage is host.Damage for every form that harms what is stored. A log whose last record is half written is to its
+// reader one that ends too early, in the middle of a record as likely as not.
+func damage(dir, kind string, seed uint64) error {
+	switch nodes.DamageForm(kind) {
+	case nodes.Torn:
+		kind = string(nodes.Truncate)
+	case nodes.Rollback:
+		return host.Rollback(dir)
+	}
+	_, err := host.Damage(dir, kind, seed)
+	return err
+}

@@ -1,0 +1,165 @@
+package docker
+
+import (
+	"container/heap"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// A loop is the lab's own part of a cluster: one goroutine that handles what happens, in order of time. What comes from
+// outside is stamped when it comes, so that it is not late because the loop was.
+type loop struct {
+	began time.Time // time zero
+	now   time.Duration
+
+	timers events // of After
+
+	mu    sync.Mutex
+	inbox events        // all else
+	seq   uint64        // counts both
+	news  chan struct{} // the inbox grew
+
+	lastTold time.Duration // of what nodes say of themselves, so that it is told in order
+	notes    []string
+}
+
+const (
+	stall    = 200 * time.Millisecond
+	forever  = time.Duration(1<<63 - 1)
+	notesMax = 1000
+	inboxMax = 1 << 20
+)
+
+func (l *loop) init() {
+	l.began = time.Now()
+	l.news = make(chan struct{}, 1)
+}
+
+// begin makes this time zero.
+func (l *loop) begin() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.began = time.Now()
+	l.now = 0
+	for i := range l.inbox {
+		l.inbox[i].at = 0
+	}
+}
+
+// elapsed is the true time since the start.
+func (l *loop) elapsed() time.Duration { return time.Since(l.began) }
+
+// Now returns the time, since the start of the cluster, of what is being handled.
+func (l *loop) Now() time.Duration { return l.now }
+
+// After calls f once, d from now (now, if d is negative), in the cluster's loop.
+func (l *loop) After(d time.Duration, f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seq++
+	heap.Push(&l.timers, event{l.now + max(d, 0), l.seq, f})
+}
+
+// post puts something in the inbox for a time to come.
+func (l *loop) post(at time.Duration, f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.put(at, f)
+}
+
+// arrive puts something in the inbox that came just now; false if it is full. It may be called from any goroutine.
+func (l *loop) arrive(f func()) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.inbox) >= inboxMax {
+		return false
+	}
+	l.put(l.elapsed(), f)
+	return true
+}
+
+func (l *loop) put(at time.Duration, f func()) {
+	l.seq++
+	heap.Push(&l.inbox, event{at, l.seq, f})
+	select {
+	case l.news <- struct{}{}:
+	default:
+	}
+}
+
+// step handles the next event up to and including that time, when its time has come. With timers false those of After
+// wait. It returns false, with nothing done, when until has come or ended is closed.
+func (l *loop) step(until time.Duration, timers bool, ended <-chan struct{}) bool {
+	for {
+		l.mu.Lock()
+		from := &l.inbox
+		if timers && len(l.timers) > 0 && (len(l.inbox) == 0 || l.timers[0].before(l.inbox[0])) {
+			from = &l.timers
+		}
+		next, now := until, l.elapsed()
+		if len(*from) > 0 && (*from)[0].at <= until {
+			next = (*from)[0].at
+			if next <= now {
+				e := heap.Pop(from).(event)
+				l.mu.Unlock()
+				l.now = max(l.now, e.at)
+				if late := now - e.at; late > stall && timers && len(l.notes) < notesMax {
+					l.note(fmt.Sprintf("the loop was %s late", late.Round(time.Millisecond)))
+				}
+				e.do()
+				return true
+			}
+		}
+		l.mu.Unlock()
+		if next <= now { // until has come, and nothing before it is left
+			l.now = max(l.now, until)
+			return false
+		}
+		timer := time.NewTimer(min(next-now, time.Hour))
+		select {
+		case <-timer.C:
+		case <-l.news:
+		case <-ended:
+			timer.Stop()
+			return false
+		}
+		timer.Stop()
+	}
+}
+
+func (l *loop) note(text string) {
+	if len(l.notes) < notesMax {
+		l.notes = append(l.notes, fmt.Sprintf("%.3f %s", l.now.Seconds(), text))
+	}
+}
+
+// told turns the time at which a node says that something happened into one that does not go back.
+func (l *loop) told(unix int64) time.Duration {
+	at := min(time.Duration(unix-l.began.UnixNano()), l.now)
+	l.lastTold = max(l.lastTold, at)
+	return l.lastTold
+}
+
+// An event is something to be done at a time.
+type event struct {
+	at  time.Duration
+	seq uint64
+	do  func()
+}
+
+// events is a heap of them, by time and then by number.
+type events []event
+
+func (e events) Len() int           { return len(e) }
+func (e events) Less(i, j int) bool { return e[i].before(e[j]) }
+func (e events) Swap(i, j int)      { e[i], e[j] = e[j], e[i] }
+func (e *events) Push(x any)        { *e = append(*e, x.(event)) }
+func (e *events) Pop() any {
+	last := (*e)[len(*e)-1]
+	(*e)[len(*e)-1] = event{}
+	*e = (*e)[:len(*e)-1]
+	return last
+}
+
+func (e event) before(f event) bool { return e.at < f.at || e.at == f.at && e.seq < f.seq }
