@@ -21,6 +21,7 @@ func (h *Host) obey(a arrival) {
 	case Init:
 		h.init(a, b)
 	case Ctl:
+		h.settle() // what was sent before leaves as it would have before
 		if err := h.harm(b); err != nil {
 			h.answer(a, wire.Error{Code: wire.Malformed, Text: err.Error()})
 			return

@@ -23,9 +23,10 @@ const (
 // bounded queue that drops the oldest: what a cut link holds back is lost, as the contract allows, and never stalls the
 // node.
 type peer struct {
-	hello []byte
-	stop  context.Context
-	done  chan struct{} // the goroutine has ended
+	hello   []byte
+	stop    context.Context
+	done    chan struct{} // the goroutine has ended
+	reached func(bool)    // told whether there is a connection
 
 	mu      sync.Mutex
 	address string
@@ -40,8 +41,8 @@ type packet struct {
 	at   time.Time
 }
 
-func newPeer(stop context.Context, h hello, address string) *peer {
-	p := &peer{hello: h.append(nil), stop: stop, done: make(chan struct{}), address: address, poke: make(chan struct{}, 1)}
+func newPeer(stop context.Context, h hello, address string, reached func(bool)) *peer {
+	p := &peer{hello: h.append(nil), stop: stop, reached: reached, done: make(chan struct{}), address: address, poke: make(chan struct{}, 1)}
 	go p.run()
 	return p
 }
@@ -165,10 +166,12 @@ func (p *peer) dial() net.Conn {
 			limitUnacked(conn)
 			context.AfterFunc(p.stop, func() { conn.Close() })
 			if _, err = conn.Write(p.hello); err == nil {
+				p.reached(true)
 				return conn
 			}
 			conn.Close()
 		}
+		p.reached(false)
 		if last {
 			return nil
 		}

@@ -35,9 +35,10 @@ type tcp struct {
 	bad    map[nodes.ID]uint64 // corrupt packets
 
 	// What only the host's loop uses.
-	peers map[nodes.ID]*peer
-	harms map[nodes.ID][]Quality
-	rand  *rand.PCG
+	gossip *gossip // nil if the node does not want to know
+	peers  map[nodes.ID]*peer
+	harms  map[nodes.ID][]Quality
+	rand   *rand.PCG
 }
 
 // ListenTCP returns a transport that listens on an address, host:port.
@@ -202,13 +203,26 @@ func (t *tcp) Join(g Group) error {
 	t.mu.Lock()
 	t.group = g
 	t.mu.Unlock()
+	switch {
+	case t.gossip != nil:
+		t.gossip.move(g)
+	case g.Watched:
+		var err error
+		if t.gossip, err = startGossip(t.stop, t.listener.Addr().(*net.TCPAddr), g, t.in); err != nil {
+			return err
+		}
+	}
 	for _, id := range g.Members {
 		switch p := t.peers[id]; {
 		case id == g.Self:
 		case p != nil:
 			p.move(g.Addresses[id])
 		default:
-			t.peers[id] = newPeer(t.stop, hello{g.Self, id, g.System}, g.Addresses[id])
+			reached := func(bool) {}
+			if t.gossip != nil {
+				reached = func(ok bool) { t.gossip.reached(id, ok) }
+			}
+			t.peers[id] = newPeer(t.stop, hello{g.Self, id, g.System}, g.Addresses[id], reached)
 		}
 	}
 	if t.rand == nil {
@@ -244,6 +258,12 @@ func (t *tcp) Close(ctx context.Context) {
 		}
 	}
 	t.cancel()
+	if t.gossip != nil {
+		select {
+		case <-t.gossip.done:
+		case <-ctx.Done():
+		}
+	}
 	t.mu.Lock()
 	var lines []*writer
 	for conn, w := range t.conns {
