@@ -1,7 +1,8 @@
-# make        build ./lab
-# make test   all that must hold before a commit
-# make bench  the numbers of BENCHMARKS.md; BENCH=Kernel for some of them
-# make cross  ./lab for other systems, as lab-OS-ARCH
+# make              build ./lab
+# make test         all that must hold before a commit
+# make test-docker  the same designs in real containers; skips loudly where no Docker engine answers
+# make bench        the numbers of BENCHMARKS.md; BENCH=Kernel for some of them
+# make cross        ./lab for other systems, as lab-OS-ARCH
 
 export CGO_ENABLED = 0
 # Runs record the hash of the program that made them, so it depends on the source alone: not on where it was built, nor
@@ -10,7 +11,7 @@ BUILD = go build -trimpath -buildvcs=false
 BENCH = .
 CROSS = darwin-arm64 windows-amd64 linux-arm64
 
-.PHONY: lab test bench cross clean $(CROSS)
+.PHONY: lab test test-docker bench cross clean $(CROSS)
 
 lab:
 	$(BUILD) -o lab ./cmd/lab
@@ -20,6 +21,9 @@ test:
 	go vet ./...
 	go tool staticcheck ./...
 	go test -timeout 10m ./...
+
+test-docker:
+	LAB_DOCKER=1 go test -count=1 -timeout 10m ./nodes/cluster/docker
 
 bench:
 	go test -timeout 60m -run '^$$' -bench '$(BENCH)' -benchmem ./...

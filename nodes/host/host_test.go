@@ -27,7 +27,7 @@ type (
 // teller does what a request tells it, word by word: a letter is appended, "!" is a sync, "^n" a snapshot up to n, ">x"
 // sends x to a2, "<x" replies, "*x" emits, "~x" sends x to itself, "@name,d" sets a timer, "?" replies with the time,
 // "%" panics.
-type teller struct{ watched bool }
+type teller struct{}
 
 func (teller) Start(env nodes.Env) {
 	_, first, records, err := env.Disk().Log("log").Read()
