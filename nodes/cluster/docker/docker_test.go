@@ -534,8 +534,9 @@ func TestALabThatWasKilledLeavesNothing(t *testing.T) {
 			if err := lab.Start(); err != nil {
 				t.Fatal(err)
 			}
+			mine := fmt.Sprintf("name=-%d", lab.Process.Pid)
 			containers := func() int {
-				out, err := exec.Command("docker", "ps", "-aq", "--filter", "label=faultlab.run").Output()
+				out, err := exec.Command("docker", "ps", "-aq", "--filter", "label=faultlab.run", "--filter", mine).Output()
 				if err != nil {
 					t.Skip("no docker command to look with: ", err)
 				}
@@ -555,7 +556,7 @@ func TestALabThatWasKilledLeavesNothing(t *testing.T) {
 				t.Errorf("%v: %s", err, out)
 			}
 			for _, list := range [][]string{{"ps", "-aq"}, {"network", "ls", "-q"}, {"volume", "ls", "-q"}} {
-				out, err := exec.Command("docker", append(list, "--filter", "label=faultlab.run")...).Output()
+				out, err := exec.Command("docker", append(list, "--filter", "label=faultlab.run", "--filter", mine)...).Output()
 				if err != nil || len(out) > 0 {
 					t.Errorf("docker %v: %v %s", list, err, out)
 				}
