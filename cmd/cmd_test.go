@@ -124,6 +124,15 @@ func TestExitStatuses(t *testing.T) {
 		{name: "no last run", args: "report --store empty", want: Usage, err: "there is no last run in empty"},
 		{name: "an unknown list", args: "list bug", want: Usage, err: `unknown list "bug": did you mean bugs?`},
 
+		{name: "no system for a node", args: "node", want: Usage, err: "which system? there is register"},
+		{name: "an unknown system", args: "node registr", want: Usage, err: `unknown system "registr": did you mean register?`},
+		{name: "two systems", args: "node register register", want: Usage, err: "one argument too many"},
+		{name: "a node's address without a port", args: "node register --listen here", want: Usage, err: "--listen here: an address with its port is wanted"},
+		{name: "a node's address that is not this machine's", args: "node register --data d --listen 192.0.2.1:7000", want: Cannot, err: "listen tcp 192.0.2.1:7000"},
+		{name: "a node's folder that is a file", args: "node register --data file --listen 127.0.0.1:0", want: Cannot, err: "mkdir file: not a directory"},
+		{name: "a node that is told to end", args: "node register --data d --listen 127.0.0.1:0", want: Held, ctx: done},
+		{name: "a node without a folder of its own", args: "node register --listen 127.0.0.1:0", want: Held, ctx: done},
+
 		{name: "help", args: "run --help", want: Held},
 		{name: "nothing", args: "", want: Held},
 		{name: "all lists", args: "list", want: Held},

@@ -49,7 +49,7 @@ Exit status: 0 it was told to end; 2 the node panicked or flooded; 3 its disk fa
 			if len(args) == 0 {
 				return badly("lab node: which system? %s", there(a.systemNames()))
 			}
-			return atMost(1, "one system")(c, args[1:])
+			return atMost(1, "one system")(c, args)
 		},
 		ValidArgs: a.systemNames(),
 		RunE:      func(c *cobra.Command, args []string) error { return a.node(c.Context(), args[0], o) },
@@ -113,15 +113,16 @@ func (a *app) node(ctx context.Context, name string, o nodeOptions) error {
 		}
 		defer os.RemoveAll(o.data)
 	}
-	h, err := host.New(host.Config{System: system, Dir: o.data, Out: a.err})
-	if err != nil {
-		return &failure{Cannot, err}
-	}
 	t := host.NewStdio(os.Stdin, os.Stdout)
 	if !o.stdio {
 		if t, err = host.ListenTCP(o.listen); err != nil {
 			return &failure{Cannot, err}
 		}
+	}
+	h, err := host.New(host.Config{System: system, Dir: o.data, Out: a.err})
+	if err != nil {
+		t.Close(ctx)
+		return &failure{Cannot, err}
 	}
 	err = h.Run(ctx, t)
 	crash, disk := (*host.Crash)(nil), (*host.DiskError)(nil)
