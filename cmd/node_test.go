@@ -46,6 +46,11 @@ func TestANodeOnStandardInputAndOutput(t *testing.T) {
 	if status != Cannot || !strings.Contains(out, `"type":"error"`) || err != "lab: host: boot \"sometimes\": new, restart or replaced is wanted\n" {
 		t.Errorf("status %d, %q, %q", status, out, err)
 	}
+	status, _, err = node(t, "", strings.Replace(init, `"node_ids"`, `"bug":"panic-at-1000","node_ids"`, 1)+
+		`{"src":"c1","dest":"n1","body":{"type":"put","msg_id":1,"n":1000}}`+"\n")
+	if status != nodeCrashed || !strings.HasPrefix(err, "lab: panic: the number is too large (register.go:60)\n") {
+		t.Errorf("status %d, %q", status, err)
+	}
 	io := `{"src":"lab","dest":"n1","body":{"type":"ctl","msg_id":1,"disk":{"io_error":true}}}` + "\n"
 	status, _, err = node(t, "--data "+dir, io+init)
 	if status != diskFailed || !strings.HasPrefix(err, "lab: host: disk: read ") || strings.Count(err, "\n") != 1 {

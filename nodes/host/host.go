@@ -289,7 +289,9 @@ func (h *Host) finish() {
 	if h.disk == nil {
 		return
 	}
-	h.batch()
+	for range 1 + len(h.in)/batchMax { // what has come so far
+		h.batch()
+	}
 	if h.err != nil {
 		return
 	}
