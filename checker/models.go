@@ -21,7 +21,7 @@ type Model struct {
 	// Transactions says that it takes consistency models and options on keys.
 	Transactions bool
 	// Anomalies are the names that may be looked for alone; nil: none.
-	Anomalies func(name string) bool
+	Anomalies []string
 
 	keyed bool // it names objects itself, so that [key value] is no independent history
 	whole bool // one piece takes the operations of all keys

@@ -22,7 +22,7 @@ type calls struct {
 	h           history.History
 }
 
-func whole(name, about, words string, anomalies func(string) bool, open func(Question) reader) Model {
+func whole(name, about, words string, anomalies []string, open func(Question) reader) Model {
 	return Model{Name: name, About: about, Words: words, Anomalies: anomalies, open: func(q Question) piece {
 		return &calls{name: name, words: words, reader: open(q)}
 	}}

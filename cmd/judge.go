@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -93,8 +94,8 @@ func (q *question) ask() (m checker.Model, asked checker.Question, err error) {
 		}
 	}
 	for _, name := range q.anomalies {
-		if !m.Anomalies(name) {
-			return m, asked, badly("--anomalies %s: %s knows no such anomaly", name, m.Name)
+		if !slices.Contains(m.Anomalies, name) {
+			return m, asked, badly("%s", unknown("anomaly of "+m.Name, name, m.Anomalies))
 		}
 	}
 	if q.budget < 0 {

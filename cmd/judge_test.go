@@ -339,7 +339,7 @@ func TestJudgingFilesEndsWithTheStatusOfTheWorst(t *testing.T) {
 		{"register --consistency serializable x", Usage, "", "for transactions"},
 		{"register --anomalies G0 x", Usage, "", "register has none by name"},
 		{"list-append --consistency serialisable x", Usage, "", `unknown consistency model "serialisable": did you mean serializable?`},
-		{"list-append --anomalies G9 x", Usage, "", "list-append knows no such anomaly"},
+		{"list-append --anomalies G9 x", Usage, "", `unknown anomaly of list-append "G9": there are G-nonadjacent`},
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			status, out, err := lab(t, append([]string{"check", "--model"}, strings.Fields(c.args)...)...)

@@ -1,6 +1,7 @@
 package txn
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -138,17 +139,18 @@ func Models() []string {
 // KnownModel says that a name, or another name for it, is a consistency model.
 func KnownModel(name string) bool { return slices.Contains(Models(), canonical(name)) }
 
-// KnownAnomaly says that a name is that of an anomaly that Options may ask for.
-func KnownAnomaly(name string) bool {
-	if _, ok := implied[name]; ok {
-		return true
+// Anomalies returns the names of all anomalies that Options may ask for, sorted.
+func Anomalies() []string {
+	known := map[string]bool{}
+	for name := range implied {
+		known[name] = true
 	}
 	for _, m := range models {
-		if slices.Contains(m.forbids, name) {
-			return true
+		for _, name := range m.forbids {
+			known[name] = true
 		}
 	}
-	return false
+	return slices.Sorted(maps.Keys(known))
 }
 
 func canonical(name string) string {
