@@ -15,54 +15,24 @@ import (
 var operations = []labs.Operation{
 	{
 		Kind: "ops", Name: "transfer", About: "a group is led by another of its members",
-		Aims: func(t nodes.Topology) []nemesis.Aim {
-			return aims(t, func(r mm.Range) (list [][]nodes.ID) {
-				for _, v := range r.Voters {
-					list = append(list, []nodes.ID{v})
-				}
-				return list
-			})
-		},
-		Do:  func(a nemesis.Aim) any { return mm.Lead{Group: a.Group, Node: a.Nodes[0]} },
-		Ask: members,
+		Aims: aims(each),
+		Do:   func(a nemesis.Aim) any { return mm.Lead{Group: a.Group, Node: a.Nodes[0]} },
+		Ask:  members,
 	}, {
 		Kind: "membership", Name: "add", About: "a node of the region becomes a member of a range",
-		Aims: func(t nodes.Topology) []nemesis.Aim {
-			return aims(t, func(r mm.Range) (list [][]nodes.ID) {
-				for _, spare := range spares(t, r) {
-					list = append(list, []nodes.ID{spare})
-				}
-				return list
-			})
-		},
+		Aims: aims(newcomers),
 		Do:   func(a nemesis.Aim) any { return mm.Members{Group: a.Group, In: a.Nodes} },
 		Undo: func(a nemesis.Aim) any { return mm.Members{Group: a.Group, Out: a.Nodes} },
 		Ask:  members,
 	}, {
 		Kind: "membership", Name: "remove", About: "a member leaves a group, and later joins it again",
-		Aims: func(t nodes.Topology) []nemesis.Aim {
-			return aims(t, func(r mm.Range) (list [][]nodes.ID) {
-				for _, v := range r.Voters {
-					list = append(list, []nodes.ID{v})
-				}
-				return list
-			})
-		},
+		Aims: aims(each),
 		Do:   func(a nemesis.Aim) any { return mm.Members{Group: a.Group, Out: a.Nodes} },
 		Undo: func(a nemesis.Aim) any { return mm.Members{Group: a.Group, In: a.Nodes} },
 		Ask:  members,
 	}, {
 		Kind: "membership", Name: "replace", About: "a node of the region takes the place of a member of a range",
-		Aims: func(t nodes.Topology) []nemesis.Aim {
-			return aims(t, func(r mm.Range) (list [][]nodes.ID) {
-				for _, v := range r.Voters {
-					for _, spare := range spares(t, r) {
-						list = append(list, []nodes.ID{v, spare})
-					}
-				}
-				return list
-			})
-		},
+		Aims: aims(exchanges),
 		Do:   func(a nemesis.Aim) any { return mm.Members{Group: a.Group, In: a.Nodes[1:], Out: a.Nodes[:1]} },
 		Undo: func(a nemesis.Aim) any { return mm.Members{Group: a.Group, In: a.Nodes[:1], Out: a.Nodes[1:]} },
 		Ask:  members,
@@ -70,11 +40,37 @@ var operations = []labs.Operation{
 }
 
 // aims are the groups, each with all choices of nodes for it.
-func aims(t nodes.Topology, choices func(mm.Range) [][]nodes.ID) (list []nemesis.Aim) {
-	l := mm.NewLayout(t)
-	for _, r := range slices.Concat(l.Ranges, l.Status) {
-		for _, chosen := range choices(r) {
-			list = append(list, nemesis.Aim{Group: r.Name, Nodes: chosen})
+func aims(choices func(nodes.Topology, mm.Range) [][]nodes.ID) func(nodes.Topology) []nemesis.Aim {
+	return func(t nodes.Topology) (list []nemesis.Aim) {
+		l := mm.NewLayout(t)
+		for _, r := range slices.Concat(l.Ranges, l.Status) {
+			for _, chosen := range choices(t, r) {
+				list = append(list, nemesis.Aim{Group: r.Name, Nodes: chosen})
+			}
+		}
+		return list
+	}
+}
+
+func each(_ nodes.Topology, r mm.Range) (list [][]nodes.ID) {
+	for _, v := range r.Voters {
+		list = append(list, []nodes.ID{v})
+	}
+	return list
+}
+
+func newcomers(t nodes.Topology, r mm.Range) (list [][]nodes.ID) {
+	for _, spare := range spares(t, r) {
+		list = append(list, []nodes.ID{spare})
+	}
+	return list
+}
+
+// exchanges are a member and who takes its place.
+func exchanges(t nodes.Topology, r mm.Range) (list [][]nodes.ID) {
+	for _, v := range r.Voters {
+		for _, spare := range spares(t, r) {
+			list = append(list, []nodes.ID{v, spare})
 		}
 	}
 	return list

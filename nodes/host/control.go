@@ -73,7 +73,7 @@ func (h *Host) init(a arrival, b Init) {
 		h.err = err
 		return
 	}
-	h.rand = rand.New(generator(b.Seed, fmt.Sprintf("node %s boot %d", b.NodeID, boots)))
+	h.rand = rand.New(nodes.Generator(b.Seed, fmt.Sprintf("node %s boot %d", b.NodeID, boots)))
 	h.answer(a, InitOK{})
 	h.call(func() {
 		h.node = h.cfg.System.New(b.Bug)

@@ -141,7 +141,7 @@ func (b *bench) lose() {
 
 func TestRandomWorkSurvivesKillsAndLosesInPowerLossOnlyWhatWasNotSynced(t *testing.T) {
 	for seed := range uint64(24) {
-		r := rand.New(generator(seed, "test"))
+		r := rand.New(nodes.Generator(seed, "test"))
 		b := newBench(t, "a", "b/..", "", "é\x00", strings.Repeat("long ", 90))
 		for i := range 120 {
 			n := b.names[r.IntN(len(b.names))]

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -286,13 +285,10 @@ func (h *Host) call(f func()) {
 
 // finish waits until the disk has what was written, and lets out what waited for that.
 func (h *Host) finish() {
-	if h.disk == nil {
-		return
-	}
-	for range 1 + len(h.in)/batchMax { // what has come so far
+	for range 1 + len(h.in)/batchMax { // what has come so far, perhaps init among it
 		h.batch()
 	}
-	if h.err != nil {
+	if h.disk == nil || h.err != nil {
 		return
 	}
 	h.disk.sync()
@@ -397,19 +393,4 @@ func (h *Host) limit() {
 	if len(h.outbox)+len(h.timers.queue)+len(h.mine) > underWayMax {
 		panic("flooded: " + strconv.Itoa(underWayMax) + " events under way")
 	}
-}
-
-// generator returns the generator of one concern.
-func generator(seed uint64, concern string) *rand.PCG {
-	f := fnv.New64a()
-	f.Write([]byte(concern))
-	return rand.NewPCG(mix(seed), mix(seed^f.Sum64()))
-}
-
-// mix is the finalizer of SplitMix64 (Steele, Lea, Flood 2014): near seeds become far ones.
-func mix(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
 }

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"faultlab/nodes"
 )
 
 // This file is what may happen to the data folder of a node that does not run. All of it but Save fails if a process
@@ -27,7 +29,7 @@ func Tear(dir string, seed uint64) error {
 		if err != nil {
 			return err
 		}
-		draw := generator(seed, "tear")
+		draw := nodes.Generator(seed, "tear")
 		for _, stem := range slices.Sorted(maps.Keys(found)) {
 			gens := found[stem]
 			m, marked := known[stem]
@@ -111,7 +113,7 @@ func Damage(dir, kind string, seed uint64) (did string, err error) {
 		if len(all) == 0 {
 			return fmt.Errorf("nothing was ever synced")
 		}
-		draw := generator(seed, kind)
+		draw := nodes.Generator(seed, kind)
 		did, err = damages[k].do(draw, all[below(draw, int64(len(all)))], all)
 		return err
 	})

@@ -55,7 +55,7 @@ func script(r *rand.Rand) (lives [][]string) {
 
 func TestAHostDoesWhatTheSimulatorDoes(t *testing.T) {
 	for seed := range uint64(20) {
-		lives := script(rand.New(generator(seed, "script")))
+		lives := script(rand.New(nodes.Generator(seed, "script")))
 		topology := nodes.Topology{Members: []nodes.Member{{ID: "a1"}, {ID: "a2"}}}
 		s := &simulated{}
 		var err error

@@ -226,7 +226,7 @@ func (t *tcp) Join(g Group) error {
 		}
 	}
 	if t.rand == nil {
-		t.rand = generator(g.Seed, "frames "+string(g.Self))
+		t.rand = nodes.Generator(g.Seed, "frames "+string(g.Self))
 		close(t.joined)
 	}
 	return nil

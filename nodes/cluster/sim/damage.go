@@ -118,7 +118,7 @@ func (v version) cut(n int) version {
 
 // spoil does a damage to what is stored.
 func (d *disk) spoil(how nodes.Damage) error {
-	draw := rand.New(generator(how.Seed, "damage to "+string(d.m.id)))
+	draw := rand.New(nodes.Generator(how.Seed, "damage to "+string(d.m.id)))
 	var able, grown []*log
 	for _, l := range d.logs {
 		if l.synced.frames() > 0 {

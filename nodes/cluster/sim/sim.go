@@ -7,11 +7,8 @@ package sim
 import (
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"math/bits"
 	"math/rand/v2"
-	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -87,34 +84,19 @@ func Start(spec nodes.Spec) (*Cluster, error) {
 		}
 		c.codec = codec
 	}
-	c.network.init(spec.Topology, generator(spec.Seed, "network"))
+	c.network.init(spec.Topology, nodes.Generator(spec.Seed, "network"))
 	for i, who := range spec.Topology.Members {
 		if _, twice := c.index[who.ID]; twice || who.ID == "" || who.ID == nodes.Clients || strings.Contains(string(who.ID), ":") {
 			return nil, fmt.Errorf("sim: member %d: a name of its own is needed, not %q", i+1, who.ID)
 		}
 		c.index[who.ID] = int32(i)
 		m := &member{c: c, id: who.ID, index: int32(i), place: c.network.place(who)}
-		m.rand = rand.New(generator(spec.Seed, "node "+string(who.ID)))
-		m.disk.init(m, generator(spec.Seed, "disk "+string(who.ID)))
+		m.rand = rand.New(nodes.Generator(spec.Seed, "node "+string(who.ID)))
+		m.disk.init(m, nodes.Generator(spec.Seed, "disk "+string(who.ID)))
 		c.members = append(c.members, m)
 		c.push(0, event{kind: bootEvent, node: m.index})
 	}
 	return c, nil
-}
-
-// generator returns the generator of one concern.
-func generator(seed uint64, concern string) *rand.PCG {
-	h := fnv.New64a()
-	h.Write([]byte(concern))
-	return rand.NewPCG(mix(seed), mix(seed^h.Sum64()))
-}
-
-// mix is the finalizer of SplitMix64 (Steele, Lea, Flood 2014): near seeds become far ones.
-func mix(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
 }
 
 // below draws uniformly from [0, n), or returns 0 for n < 1. (The bias of the multiplication is below n in 2^64.)
@@ -233,7 +215,7 @@ func (c *Cluster) loop(until int64) (broken *nodes.Broken) {
 			return // runtime.Goexit, by a test that gave up
 		}
 		c.cur = nil
-		broken = &nodes.Broken{Node: m.id, At: c.Now(), What: describe(what)}
+		broken = &nodes.Broken{Node: m.id, At: c.Now(), What: nodes.Panicked(what)}
 		m.die()
 	}()
 	for c.queue.len() > 0 {
@@ -298,34 +280,6 @@ func (c *Cluster) dispatch(top entry) {
 		c.queue.release(top.slot)
 		m.thaw()
 	}
-}
-
-// describe says what a panic was and where in the node's code. Of a value that has no text of its own it says the type,
-// since printed it may show addresses, which differ from run to run.
-func describe(what any) string {
-	text := fmt.Sprintf("%T", what)
-	switch what.(type) {
-	case error, string, fmt.Stringer:
-		text = fmt.Sprint(what)
-	}
-	if strings.HasPrefix(text, "flooded: ") {
-		return text
-	}
-	if err, ok := what.(runtime.Error); ok {
-		text = strings.TrimPrefix(err.Error(), "runtime error: ")
-	}
-	pcs := make([]uintptr, 64)
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs)])
-	f, more := frames.Next()
-	own := strings.TrimSuffix(f.Function, "describe")
-	for panicked := false; more; {
-		f, more = frames.Next()
-		if panicked && !strings.HasPrefix(f.Function, "runtime.") && !strings.HasPrefix(f.Function, own) {
-			return "panic: " + text + " (" + filepath.Base(f.File) + ":" + strconv.Itoa(f.Line) + ")"
-		}
-		panicked = panicked || f.Function == "runtime.gopanic"
-	}
-	return "panic: " + text
 }
 
 // Close ends the cluster; calls that wait are forgotten. Closing twice is the same as once.
