@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -497,6 +498,34 @@ func TestTheGuaranteesHoldOnContainers(t *testing.T) {
 					t.Errorf("%s never struck: %s", w.Kind, w.Why)
 				}
 			}
+		})
+	}
+}
+
+// Each of these shows where replies are lost, members cut off or processes die, and real clients try again.
+func TestMistakesAreCaughtOnContainersAsOnTheSimulator(t *testing.T) {
+	needDocker(t)
+	for name, faults := range map[string][]string{
+		"retry-unknown-as-new": {"lost-reply"},
+		"read-local-no-quorum": {"partition"},
+		"dedup-in-memory":      {"lost-reply", "kill"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			lab := brief()
+			bug, known := lab.System.Bug(name)
+			if !known {
+				t.Fatal("there is no such mistake")
+			}
+			run, err := labs.Do(context.Background(), lab, labs.Options{Seed: 1, Time: 12 * time.Second, Nemesis: faults, Bug: name, Start: start, On: "docker"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, g := range run.Judged {
+				if g.Verdict == history.Fail && slices.Contains(bug.Refutes, g.ID) {
+					return
+				}
+			}
+			t.Errorf("none of %v failed", bug.Refutes)
 		})
 	}
 }
