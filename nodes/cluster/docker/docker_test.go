@@ -502,11 +502,12 @@ func TestTheGuaranteesHoldOnContainers(t *testing.T) {
 	}
 }
 
-// Each of these shows where replies are lost, members cut off or processes die, and real clients try again.
+// What a schedule meets on real time is not the same twice, so each mistake has three seeds to show itself in, as those
+// of the README's table have theirs. Nearly always the first will do.
 func TestMistakesAreCaughtOnContainersAsOnTheSimulator(t *testing.T) {
 	needDocker(t)
 	for name, faults := range map[string][]string{
-		"retry-unknown-as-new": {"lost-reply"},
+		"retry-unknown-as-new": {"partition"},
 		"read-local-no-quorum": {"partition"},
 		"dedup-in-memory":      {"lost-reply", "kill"},
 	} {
@@ -516,13 +517,16 @@ func TestMistakesAreCaughtOnContainersAsOnTheSimulator(t *testing.T) {
 			if !known {
 				t.Fatal("there is no such mistake")
 			}
-			run, err := labs.Do(context.Background(), lab, labs.Options{Seed: 1, Time: 12 * time.Second, Nemesis: faults, Bug: name, Start: start, On: "docker"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, g := range run.Judged {
-				if g.Verdict == history.Fail && slices.Contains(bug.Refutes, g.ID) {
-					return
+			for seed := uint64(1); seed <= 3; seed++ {
+				run, err := labs.Do(context.Background(), lab, labs.Options{Seed: seed, Time: 12 * time.Second, Nemesis: faults, Bug: name, Start: start, On: "docker"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, g := range run.Judged {
+					if g.Verdict == history.Fail && slices.Contains(bug.Refutes, g.ID) {
+						t.Logf("seed %d: %s", seed, g.ID)
+						return
+					}
 				}
 			}
 			t.Errorf("none of %v failed", bug.Refutes)
