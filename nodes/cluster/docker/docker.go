@@ -248,7 +248,6 @@ func (c *Cluster) Run(until time.Duration) error {
 // slowly does something that takes its time, while the loop handles what comes, but for its own timers: so that replies
 // and the time of what follows are what they are.
 func (c *Cluster) slowly(what string, f func(context.Context) error) error {
-	began := c.elapsed()
 	ctx, cancel := context.WithTimeout(context.Background(), callPatience)
 	defer cancel()
 	done := make(chan error, 1)
@@ -262,9 +261,7 @@ func (c *Cluster) slowly(what string, f func(context.Context) error) error {
 	for c.step(forever, false, finished) {
 	}
 	c.now = max(c.now, c.elapsed())
-	if took := c.elapsed() - began; took > stall {
-		c.note(fmt.Sprintf("%s took %s", what, took.Round(time.Millisecond)))
-	}
+	c.freed = c.now
 	if err != nil {
 		return fmt.Errorf("docker: %s: %w", what, err)
 	}
@@ -289,6 +286,3 @@ func (c *Cluster) Close() error {
 	defer cancel()
 	return c.engine.remove(ctx, c.run)
 }
-
-// Notes returns what took the lab's own part so long that it is worth knowing: sentences with the time of each.
-func (c *Cluster) Notes() []string { return c.notes }
