@@ -61,7 +61,9 @@ type Cluster struct {
 	dark    map[nodes.ID]bool // without power, until it boots: nothing from it counts
 	broken  []*nodes.Broken
 	probes  uint64
+	served  bool // all have booted once
 	closed  bool
+	disks   map[nodes.ID][]stored // as they were when it was closed
 }
 
 // A call is a request that waits for its first reply or its time.
@@ -115,6 +117,7 @@ func Start(spec nodes.Spec) (*Cluster, error) {
 		return nil, err
 	}
 	c.loop.begin()
+	c.served = true
 	for i, m := range c.members {
 		c.After(saveEvery*time.Duration(i+1)/time.Duration(len(c.members)), m.save)
 	}
@@ -268,12 +271,14 @@ func (c *Cluster) slowly(what string, f func(context.Context) error) error {
 	return nil
 }
 
-// Close removes all that the cluster started. Closing twice is the same as once.
+// Close ends all nodes, keeps what they have on their disks (see SaveDisks), and removes all that the cluster started.
+// Closing twice is the same as once.
 func (c *Cluster) Close() error {
 	if c == nil || c.closed {
 		return nil
 	}
 	c.closed = true
+	c.keepDisks()
 	for _, m := range c.members {
 		if m.line != nil {
 			m.line.close()
