@@ -23,6 +23,13 @@ type Processes interface {
 	Boot(ctx context.Context, id nodes.ID) error // no-op if it runs
 }
 
+// Together is Processes for several nodes, of a runtime that does it to all side by side: where one after another would
+// take it so long that the last is hit when the first is back.
+type Together interface {
+	KillAll(ctx context.Context, ids []nodes.ID) error
+	BootAll(ctx context.Context, ids []nodes.ID) error
+}
+
 // Pauses can freeze a node: it handles nothing, its timers fire late, its messages wait.
 type Pauses interface {
 	Pause(ctx context.Context, id nodes.ID) error

@@ -42,8 +42,11 @@ type member struct {
 	busy   chan struct{} // closed when its disk is no longer at work on; nil if it never was
 }
 
-// sent is what a holder was last told of links, as JSON.
-type sent struct{ links string }
+// sent is what was last told of links: to the holder, as JSON, and to the node.
+type sent struct {
+	links  string
+	unsure bool // whether the node heard of its frames
+}
 
 // wanted is all that the node is to suffer from now on.
 func (m *member) wanted() host.Ctl {
