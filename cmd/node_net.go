@@ -30,13 +30,9 @@ func (a *app) nodeNetCommand() *cobra.Command {
 // disk is what a holder does to the files of its node.
 var disk = holder.Disk{Tear: host.Tear, Wipe: host.Wipe, Damage: damage, Save: host.Save}
 
-// damage is host.Damage for every form that harms what is stored. A log whose last record is half written is to its
-// reader one that ends too early, in the middle of a record as likely as not.
+// damage is host.Damage, and the rollback of a whole folder.
 func damage(dir, kind string, seed uint64) error {
-	switch nodes.DamageForm(kind) {
-	case nodes.Torn:
-		kind = string(nodes.Truncate)
-	case nodes.Rollback:
+	if nodes.DamageForm(kind) == nodes.Rollback {
 		return host.Rollback(dir)
 	}
 	_, err := host.Damage(dir, kind, seed)

@@ -70,6 +70,9 @@ func (c *Cluster) BootAll(_ context.Context, ids []nodes.ID) error {
 	var all []*member
 	for _, id := range ids {
 		m, err := c.member("boot", id)
+		if err == nil {
+			err = c.settle(m)
+		}
 		if err != nil {
 			return err
 		}
@@ -104,6 +107,32 @@ func (c *Cluster) BootAll(_ context.Context, ids []nodes.ID) error {
 	}
 	return err
 }
+
+// settle waits until it is known whether a node runs: if its connection broke, it may have died.
+func (c *Cluster) settle(m *member) error {
+	broken := func() bool {
+		if !m.up || m.paused || m.line == nil {
+			return m.up && !m.paused
+		}
+		select {
+		case <-m.line.dead:
+			return true
+		default:
+			return false
+		}
+	}
+	for tries := 0; broken(); tries++ {
+		if tries*int(settleEvery) > int(bootPatience) {
+			return fmt.Errorf("docker: boot %s: it is not known whether it runs", m.id)
+		}
+		if err := c.slowly("look whether "+string(m.id)+" runs", func(context.Context) error { time.Sleep(settleEvery); return nil }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const settleEvery = 20 * time.Millisecond
 
 // rise is what a boot of one node does outside of the loop, as things are now: in the end it has a line to the node.
 func (c *Cluster) rise(m *member, line **line) func(context.Context) error {

@@ -36,6 +36,7 @@ type member struct {
 
 	skew   host.Skew       // as it is to be, also after the next boot
 	disk   host.DiskFaults // the same
+	mended time.Duration   // when its disk was last healed, of what it may have died of just before
 	frames []host.Harm
 	told   sent
 	tears  uint64        // how many power losses it has had, which are drawn one by one
@@ -351,7 +352,7 @@ func (m *member) broke(what string) {
 	if m.line != nil {
 		m.line.close()
 	}
-	m.up, m.paused, m.line = false, false, nil
+	m.fall()
 	go m.c.engine.kill(context.Background(), m.pair.node)
 }
 
@@ -398,8 +399,8 @@ func (m *member) ended(e exit) {
 	if !m.up || m.line != nil {
 		return // it was killed meanwhile, or is up again
 	}
-	if e.status == stopped && (m.disk.FailSync || m.disk.Full || m.disk.IOError) {
-		m.up, m.paused = false, false
+	if e.status == stopped && (m.disk.FailSync || m.disk.Full || m.disk.IOError || m.mended > 0 && m.c.now-m.mended < callPatience) {
+		m.fall()
 		m.tears++
 		seed := tearSeed(m.c.spec.Seed, m.id, m.tears)
 		m.c.spec.Observer.Log(m.c.now, m.id, "it stopped, since its disk failed it")
