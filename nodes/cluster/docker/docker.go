@@ -21,6 +21,7 @@ import (
 const nodePort = 7000
 
 const (
+	startPatience = time.Minute      // for the engine to start all containers, which a busy one does slowly
 	bootPatience  = 15 * time.Second // for a node to answer init
 	callPatience  = 15 * time.Second // for the engine to do one thing
 	closePatience = 30 * time.Second
@@ -130,7 +131,7 @@ func (c *Cluster) bringUp(ctx context.Context, image string) error {
 		return err
 	}
 	err := together(c.members, func(m *member) error {
-		ctx, cancel := context.WithTimeout(ctx, bootPatience)
+		ctx, cancel := context.WithTimeout(ctx, startPatience)
 		defer cancel()
 		pair, err := c.engine.pair(ctx, c.run, image, m.id, c.command())
 		if err != nil {

@@ -2,6 +2,7 @@ package docker_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -9,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -23,14 +23,15 @@ import (
 	"faultlab/nemesis"
 	"faultlab/nodes"
 	"faultlab/nodes/cluster/docker"
-	"faultlab/nodes/cluster/sim"
 )
 
 // These tests start real containers, so they run only if LAB_DOCKER is set, as make test-docker does. The image is
 // built around this very program, which is a lab if its first argument is a command of one.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-") {
-		os.Exit(cmd.Main(multimaster.Lab(), labstest.Lab(), labs.Lab{Name: "mortal", System: mortals}))
+		quick := brief()
+		quick.Name = "brief"
+		os.Exit(cmd.Main(multimaster.Lab(), quick, labstest.Lab(), labs.Lab{Name: "mortal", System: mortals}))
 	}
 	if os.Getenv("LAB_DOCKER") != "" {
 		if _, err := docker.Check(context.Background()); err != nil {
@@ -480,21 +481,46 @@ func TestMistakesAreCaughtOnContainersAsOnTheSimulator(t *testing.T) {
 	}
 }
 
+// Of two runs of lab run, one on each runtime, run.json has the same schedule, and so has a run of another seed not.
 func TestTheSameSeedDrawsTheSameScheduleAsOnTheSimulator(t *testing.T) {
 	needDocker(t)
-	o := labs.Options{Seed: 7, Time: 3 * time.Second, Nemesis: []string{"partition", "kill", "pause", "slow"}, Rate: 50}
-	o.Start, o.On = start, "docker"
-	real, err := labs.Do(context.Background(), brief(), o)
+	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Start, o.On = func(s nodes.Spec) (labs.Cluster, error) { return sim.Start(s) }, "sim"
-	made, err := labs.Do(context.Background(), brief(), o)
-	if err != nil {
-		t.Fatal(err)
+	dir := t.TempDir()
+	saved := func(on, seed string) string {
+		t.Helper()
+		store := filepath.Join(dir, on+seed)
+		out, err := exec.Command(self, "run", "brief", "--on", on, "--seed", seed, "--store", store, "--time", "6s", "--rate", "50",
+			"--nemesis", "partition,kill,pause,slow,disk,ops,client-crash").CombinedOutput()
+		if exit := (*exec.ExitError)(nil); err != nil && (!errors.As(err, &exit) || exit.ExitCode() > 2) {
+			t.Fatalf("%v: %s", err, out)
+		}
+		text, err := os.ReadFile(filepath.Join(store, "latest", "run.json"))
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		var run struct {
+			Schedule  json.RawMessage
+			Arguments struct{ On string }
+		}
+		if err := json.Unmarshal(text, &run); err != nil || run.Arguments.On != on {
+			t.Fatalf("%v: it ran on %q", err, run.Arguments.On)
+		}
+		if on == "docker" {
+			if _, err := os.Stat(filepath.Join(store, "latest", "nodes", "a1", "disk", "synced")); err != nil {
+				t.Error(err)
+			}
+		}
+		return string(run.Schedule)
 	}
-	if len(real.Schedule) == 0 || !reflect.DeepEqual(real.Schedule, made.Schedule) {
-		t.Errorf("on docker\n%v\nand on the simulator\n%v", real.Schedule, made.Schedule)
+	made, real := saved("sim", "7"), saved("docker", "7")
+	if !strings.Contains(made, `"kind"`) || made != real {
+		t.Errorf("on docker\n%s\nand on the simulator\n%s", real, made)
+	}
+	if saved("sim", "8") == made {
+		t.Error("another seed has the same schedule")
 	}
 }
 
