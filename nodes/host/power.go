@@ -152,11 +152,9 @@ func torn(draw *rand.PCG, x area, _ []area) (string, error) {
 		}
 		at += frameSize + int64(binary.LittleEndian.Uint32(file[at:]))
 	}
-	size := x.size
+	size := last
 	if half := x.size - last; half > 1 {
-		size = last + 1 + below(draw, half-1)
-	} else {
-		size = last
+		size += 1 + below(draw, half-1)
 	}
 	return fmt.Sprintf("tore the last frame of %s, at %d, to end at %d", filepath.Base(x.name), last, size), os.Truncate(x.name, size)
 }

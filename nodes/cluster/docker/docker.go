@@ -64,7 +64,6 @@ type Cluster struct {
 	probes  uint64
 	served  bool // all have booted once
 	closed  bool
-	disks   map[nodes.ID][]stored // as they were when it was closed
 }
 
 // A call is a request that waits for its first reply or its time.

@@ -40,6 +40,8 @@ type member struct {
 	frames []host.Harm
 	told   sent
 	tears  uint64        // how many power losses it has had, which are drawn one by one
+	kept   []stored      // its disk, as it was when the cluster was closed
+	unkept error         // why not all of it
 	busy   chan struct{} // closed when its disk is no longer at work on; nil if it never was
 }
 

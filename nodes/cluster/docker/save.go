@@ -13,8 +13,6 @@ import (
 	"strings"
 
 	"github.com/moby/moby/client"
-
-	"faultlab/nodes"
 )
 
 // diskMost is how much of one node's disk is kept in memory from the end of a run to its being saved.
@@ -37,26 +35,18 @@ func (c *Cluster) keepDisks() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
 	defer cancel()
-	disks, errs := make([][]stored, len(c.members)), make([]error, len(c.members))
-	places := map[*member]int{}
-	for i, m := range c.members {
-		places[m] = i
-	}
 	_ = together(c.members, func(m *member) error {
-		i := places[m]
-		if errs[i] = c.engine.kill(ctx, m.pair.node); errs[i] == nil {
+		if m.unkept = c.engine.kill(ctx, m.pair.node); m.unkept == nil {
 			if m.busy != nil {
 				<-m.busy
 			}
-			disks[i], errs[i] = c.engine.files(ctx, m.pair.holder)
+			m.kept, m.unkept = c.engine.files(ctx, m.pair.holder)
 		}
 		return nil
 	})
-	c.disks = map[nodes.ID][]stored{}
-	for i, m := range c.members {
-		c.disks[m.id] = disks[i]
-		if errs[i] != nil {
-			c.spec.Observer.Log(c.now, m.id, fmt.Sprintf("not all of its disk could be saved: %v", errs[i]))
+	for _, m := range c.members {
+		if m.unkept != nil {
+			c.spec.Observer.Log(c.now, m.id, fmt.Sprintf("not all of its disk could be saved: %v", m.unkept))
 		}
 	}
 }
@@ -97,7 +87,7 @@ func (e *engine) files(ctx context.Context, holder string) ([]stored, error) {
 func (c *Cluster) SaveDisks(dir string) error {
 	var errs []error
 	for _, m := range c.members {
-		for _, f := range c.disks[m.id] {
+		for _, f := range m.kept {
 			to := filepath.Join(dir, string(m.id), "disk", filepath.FromSlash(f.name))
 			err := os.MkdirAll(filepath.Dir(to), 0o777)
 			if err == nil {
