@@ -23,7 +23,7 @@ const nodePort = 7000
 const (
 	bootPatience  = 15 * time.Second // for a node to answer init
 	callPatience  = 15 * time.Second // for the engine to do one thing
-	startPatience = 2 * time.Minute // for the engine to start all of a cluster's containers
+	startPatience = 2 * time.Minute  // for the engine to start all of a cluster's containers
 	closePatience = time.Minute
 )
 

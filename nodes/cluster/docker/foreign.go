@@ -357,6 +357,9 @@ func (c *Cluster) output(ctx context.Context, m *member) (said []saying) {
 		}
 		said = append(said, saying{at, m.id, strings.ToValidUTF8(rest, "?")})
 	}
+	if len(said) == linesMax {
+		said[0].text = "... earlier lines were not kept"
+	}
 	return said
 }
 
