@@ -104,6 +104,11 @@ func (a *app) examine(ctx context.Context, p place) findings {
 				one = no(k.Name, err)
 			}
 		}
+		if one.Can && p.image != nil {
+			if theirs := p.image("").kind; !k.Works(theirs) {
+				one.Why = "not to nodes of an image (--image)"
+			}
+		}
 		f.Faults = append(f.Faults, one)
 	}
 	return f

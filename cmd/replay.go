@@ -62,7 +62,7 @@ func (a *app) doReplay(ctx context.Context, dir string, out *output, st store, e
 	if st.build, err = build(); err != nil {
 		return err
 	}
-	where, err := placeNamed(saved.Options.On)
+	where, err := where(saved.Options.On, saved.Options.Image)
 	if err != nil {
 		return err
 	}

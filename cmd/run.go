@@ -39,6 +39,7 @@ type runFlags struct {
 	clients int
 	nodes   int
 	bug     string
+	image   string
 	store   string
 	keep    string
 	output  output
@@ -60,6 +61,7 @@ STORE/LAB/TIME-SEED; STORE/latest is the last.`,
   lab run multi-master --nemesis swarm --print-plan > plan.yaml
   lab run multi-master --nemesis all --seeds 200
   lab run multi-master --bug decide-before-log
+  lab run multi-master --image my-store:1 --nemesis partition,kill
   lab run multi-master --format junit=lab.xml`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -73,7 +75,12 @@ STORE/LAB/TIME-SEED; STORE/latest is the last.`,
 			}
 			return a.labNames(), cobra.ShellCompDirectiveNoFileComp
 		},
-		RunE: func(c *cobra.Command, args []string) error { return a.doRun(c, args[0], f) },
+		RunE: func(c *cobra.Command, args []string) error {
+			if c.Flags().Changed("image") && !c.Flags().Changed("on") {
+				f.on = "docker"
+			}
+			return a.doRun(c, args[0], f)
+		},
 	}
 	flags := c.Flags()
 	flags.StringSliceVar(&f.nemesis, "nemesis", []string{"all"}, "faults to draw, as `kill,partition:region,slow:delay=200ms`; or all, swarm (some of all, each as hard as the seed says), none")
@@ -88,6 +95,7 @@ STORE/LAB/TIME-SEED; STORE/latest is the last.`,
 	flags.IntVar(&f.clients, "clients", 0, "clients, over all regions (default: the lab's)")
 	flags.IntVar(&f.nodes, "nodes", 0, "nodes, over all regions (default: the lab's)")
 	flags.StringVar(&f.bug, "bug", "", "switch a known mistake on, by its `name` (lab list bugs)")
+	flags.StringVar(&f.image, "image", "", "run nodes of this `image` and not the lab's own (--on docker is implied; it must be on the engine)")
 	flags.StringVar(&f.store, "store", defaultStore, "the `folder` that run folders are kept in")
 	flags.StringVar(&f.keep, "keep", "failed", "with --seeds, which runs leave a folder: failed, all")
 	f.output.flags(c)
@@ -146,7 +154,7 @@ func completeFaults(_ *cobra.Command, _ []string, typed string) ([]string, cobra
 
 // options checks the flags and returns what they come to.
 func (f runFlags) options(c *cobra.Command, lab labs.Lab) (labs.Options, error) {
-	o := labs.Options{Seed: f.seed, Time: f.time, Rate: f.rate, Clients: f.clients, Nodes: f.nodes, Bug: f.bug, Beyond: f.beyond, On: f.on, Nemesis: f.nemesis}
+	o := labs.Options{Seed: f.seed, Time: f.time, Rate: f.rate, Clients: f.clients, Nodes: f.nodes, Bug: f.bug, Image: f.image, Beyond: f.beyond, On: f.on, Nemesis: f.nemesis}
 	for _, n := range []struct {
 		flag  string
 		value int
@@ -173,9 +181,17 @@ func (f runFlags) options(c *cobra.Command, lab labs.Lab) (labs.Options, error) 
 	if f.keep != "failed" && f.keep != "all" {
 		return o, badly("%s", unknown("--keep", f.keep, []string{"failed", "all"}))
 	}
-	p, err := placeNamed(f.on)
+	p, err := where(f.on, f.image)
 	if err != nil {
 		return o, err
+	}
+	if c.Flags().Changed("image") {
+		if err := docker.CheckReference(f.image); err != nil {
+			return o, badly("--image: %w", err)
+		}
+		if f.bug != "" {
+			return o, badly("--bug %s --image %s: a bug is switched on in the lab's own nodes, so give one of the two", f.bug, f.image)
+		}
 	}
 	o.Start, o.Real = p.start, p.real
 	if f.plan != "" {
@@ -251,7 +267,7 @@ func (a *app) doRun(c *cobra.Command, name string, f runFlags) error {
 		return err
 	}
 	if f.print {
-		if p, _ := placeNamed(f.on); p.real { // which would start nodes; what it can do shows without
+		if p, _ := where(f.on, f.image); p.real { // which would start nodes; what it can do shows without
 			o.Start = func(nodes.Spec) (labs.Cluster, error) { return p.kind, nil }
 		}
 		return a.printPlan(lab, o, f.seeds)
@@ -271,8 +287,8 @@ func (a *app) doRun(c *cobra.Command, name string, f runFlags) error {
 	if st.build, err = build(); err != nil {
 		return err
 	}
-	where, _ := placeNamed(f.on)
-	f.output.say(where.about)
+	p, _ := where(f.on, f.image)
+	f.output.say(p.about)
 	if f.seeds > 1 {
 		return a.doSet(c.Context(), lab, o, f, st)
 	}
@@ -362,7 +378,7 @@ func (a *app) doSet(ctx context.Context, lab labs.Lab, o labs.Options, f runFlag
 // classed gives an error of package labs its exit status.
 func classed(err error) error {
 	switch {
-	case errors.As(err, new(*labs.Invalid)):
+	case errors.As(err, new(*labs.Invalid)), errors.As(err, new(*docker.BadImage)):
 		return &failure{Usage, err}
 	case errors.As(err, new(*labs.Unsupported)), errors.As(err, new(*docker.Cannot)):
 		return &failure{Cannot, err}
@@ -419,6 +435,7 @@ func (a *app) commandOf(lab labs.Lab, f runFlags) string {
 	add("clients", strconv.Itoa(f.clients), f.clients > 0)
 	add("nodes", strconv.Itoa(f.nodes), f.nodes > 0)
 	add("bug", f.bug, f.bug != "")
+	add("image", f.image, f.image != "")
 	return strings.Join(words, " ")
 }
 

@@ -18,6 +18,8 @@ type place struct {
 	kind  labs.Cluster // of its clusters: a nil one, to ask what faults it can do
 	// check says why it cannot work on this machine, and of harm to links why that alone cannot; nil if it works anywhere.
 	check func(context.Context) (about string, refuses func(nodes.Quality) error, err error)
+	// image is the same place with nodes of an image that somebody else made; nil if it knows no images.
+	image func(ref string) place
 }
 
 // places are all runtimes; the first is the default.
@@ -39,7 +41,36 @@ var places = []place{
 		real:  true,
 		kind:  (*docker.Cluster)(nil),
 		check: checkDocker,
+		image: imageOnDocker,
 	},
+}
+
+// imageOnDocker is the runtime of containers with nodes of an image.
+func imageOnDocker(ref string) place {
+	return place{
+		name: "docker", about: "real containers of the image " + ref + " (on real time, with a real network and disk)",
+		start: func(s nodes.Spec) (labs.Cluster, error) {
+			c, err := docker.StartImage(s, ref)
+			if err != nil {
+				return nil, err
+			}
+			return c, nil
+		},
+		real: true,
+		kind: (*docker.Foreign)(nil),
+	}
+}
+
+// where is the runtime of that name, with nodes of an image if one is named.
+func where(name, image string) (place, error) {
+	p, err := placeNamed(name)
+	if err != nil || image == "" {
+		return p, err
+	}
+	if p.image == nil {
+		return p, badly("--image %s --on %s: an image runs in containers alone, so give --on docker or leave it out", image, name)
+	}
+	return p.image(image), nil
 }
 
 // placeNamed finds a runtime by its name.

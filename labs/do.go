@@ -27,7 +27,7 @@ const (
 // same run, to the byte, on a runtime that is deterministic.
 //
 // When ctx ends the load stops, faults are healed, and what was recorded is judged; that is no error, see Run.Stopped.
-// An error means that there is no run: bad options, a schedule that the runtime cannot do (see nemesis), or a runtime
+// A node that does not even boot ends the run before it began. An error means that there is no run: bad options, a schedule that the runtime cannot do (see nemesis), or a runtime
 // that failed in a way that is not its nodes' fault.
 func Do(ctx context.Context, lab Lab, o Options) (*Run, error) {
 	o = o.filled(lab)
@@ -41,14 +41,16 @@ func Do(ctx context.Context, lab Lab, o Options) (*Run, error) {
 	for _, m := range topology.Members {
 		e.h.Members = append(e.h.Members, history.Member{ID: string(m.ID), Region: m.Region, Zone: m.Zone})
 	}
-	ground := lab.ground(topology)
-	ground.Beyond = o.Beyond
 	e.cluster, err = o.Start(nodes.Spec{System: lab.System, Bug: o.Bug, Topology: topology, Seed: o.Seed, Observer: e, Recode: o.Recode})
+	if broken := (*nodes.Broken)(nil); errors.As(err, &broken) {
+		e.run.Broken = append(e.run.Broken, broken)
+		return e.judged()
+	}
 	if err != nil {
 		return nil, err
 	}
 	defer e.close()
-	if e.run.Schedule, e.run.Skipped, err = schedule(lab, o, ground, e.cluster); err != nil {
+	if e.run.Schedule, e.run.Skipped, err = schedule(lab, o, lab.ground(topology, o), e.cluster); err != nil {
 		return nil, err
 	}
 	e.work = lab.Workload(topology, generator(o.Seed, "workload"))
@@ -69,12 +71,20 @@ func Do(ctx context.Context, lab Lab, o Options) (*Run, error) {
 	if err := e.close(); err != nil {
 		return nil, fmt.Errorf("close the cluster: %w", err)
 	}
-	for _, id := range topology.IDs() {
+	return e.judged()
+}
+
+// judged judges what was recorded, of a cluster that is closed or never was whole.
+func (e *engine) judged() (run *Run, err error) {
+	for _, id := range e.run.Topology.IDs() {
 		if t := e.logs[id]; t != nil {
 			e.run.Logs[id] = t.lines()
 		}
 	}
-	e.run.Judge(lab)
+	if e.o.Image != "" {
+		return e.run, e.run.judgeLoaded(e.lab)
+	}
+	e.run.Judge(e.lab)
 	return e.run, nil
 }
 

@@ -72,6 +72,7 @@ type arguments struct {
 	Clients int           `json:"clients"`
 	Nodes   int           `json:"nodes"`
 	Bug     string        `json:"bug,omitempty"`
+	Image   string        `json:"image,omitempty"`
 	Beyond  bool          `json:"beyond,omitempty"`
 }
 
@@ -122,7 +123,7 @@ func Place(tmp, path string) (string, error) {
 }
 
 func (run *Run) write(dir string, o Origin, system nodes.System, page func(io.Writer) error) error {
-	codec, err := wire.New(system.Bodies...)
+	codec, err := vocabulary(system)
 	if err != nil {
 		return err
 	}
@@ -135,7 +136,7 @@ func (run *Run) write(dir string, o Origin, system nodes.System, page func(io.Wr
 			a := run.Options
 			return writeJSON(w, runJSON{
 				Format: Format, Lab: run.Lab, Seed: a.Seed,
-				Arguments: arguments{a.On, a.Nemesis, a.Time, a.Rate, a.Clients, a.Nodes, a.Bug, a.Beyond},
+				Arguments: arguments{a.On, a.Nemesis, a.Time, a.Rate, a.Clients, a.Nodes, a.Bug, a.Image, a.Beyond},
 				Build:     o.Build, Started: o.Started.UTC().Truncate(time.Second),
 				Topology: run.Topology, Schedule: run.Schedule, Skipped: run.Skipped, Struck: run.Struck, Windows: h.Windows, Stalls: h.Stalls, Healed: h.Healed, End: h.End, Stopped: run.Stopped,
 				Recorded: recorded{len(h.Ops), len(h.Events)}, Reached: run.Reached, Broken: run.breaks(),
@@ -176,6 +177,11 @@ func (run *Run) write(dir string, o Origin, system nodes.System, page func(io.Wr
 		return disks.SaveDisks(filepath.Join(dir, nodesFolder))
 	}
 	return nil
+}
+
+// vocabulary is the words of histories: those of the system, and the refusal that any node may answer with.
+func vocabulary(s nodes.System) (*wire.Codec, error) {
+	return wire.New(append(slices.Clip(s.Bodies), wire.Error{})...)
 }
 
 // Pictures names the files of a run folder that hold a checker's own view of a failure, by the guarantee's id.
@@ -254,7 +260,7 @@ func Load(dir string, labs []Lab) (run *Run, lab Lab, o Origin, err error) {
 	if !found {
 		return fail("%s: it is a run of lab %q; this program has %s", path, j.Lab, strings.Join(names, ", "))
 	}
-	codec, err := wire.New(lab.System.Bodies...)
+	codec, err := vocabulary(lab.System)
 	if err != nil {
 		return fail("%w", err)
 	}
@@ -265,7 +271,7 @@ func Load(dir string, labs []Lab) (run *Run, lab Lab, o Origin, err error) {
 	run = &Run{
 		Lab: j.Lab,
 		Options: Options{
-			Seed: j.Seed, Time: a.Time, Rate: a.Rate, Clients: a.Clients, Nodes: a.Nodes, Bug: a.Bug, Beyond: a.Beyond, Nemesis: a.Nemesis, On: a.On,
+			Seed: j.Seed, Time: a.Time, Rate: a.Rate, Clients: a.Clients, Nodes: a.Nodes, Bug: a.Bug, Image: a.Image, Beyond: a.Beyond, Nemesis: a.Nemesis, On: a.On,
 		},
 		Topology: j.Topology, Schedule: j.Schedule, Skipped: j.Skipped, Struck: j.Struck, Reached: j.Reached, Stopped: j.Stopped, Logs: map[nodes.ID][]string{},
 		History: &history.History{Windows: j.Windows, Stalls: j.Stalls, Healed: j.Healed, End: j.End},
@@ -325,11 +331,17 @@ func fits(lab Lab, t nodes.Topology) error {
 }
 
 // judgeLoaded judges a run that may say anything its format allows: a lab's checkers are made for the lab's own
-// requests, replies and keys, and panic at others.
+// requests, replies and keys, and panic at others. So may the nodes of an image, and then it is they that failed.
 func (run *Run) judgeLoaded(lab Lab) (err error) {
 	defer func() {
-		if what := recover(); what != nil {
-			err = &Invalid{fmt.Errorf("the run does not fit lab %s, which cannot judge it: %s", lab.Name, strings.Join(strings.Fields(fmt.Sprint(what)), " "))}
+		what := recover()
+		if what == nil {
+			return
+		}
+		err = &Invalid{fmt.Errorf("the run does not fit lab %s, which cannot judge it: %s", lab.Name, strings.Join(strings.Fields(fmt.Sprint(what)), " "))}
+		if run.Options.Image != "" { // whose nodes said what is no answer to what they were asked
+			run.Verdict, run.Whole, run.Reason = history.Fail, history.Fail, "what the nodes answered does not fit: "+err.Error()
+			err = nil
 		}
 	}()
 	run.Judge(lab)

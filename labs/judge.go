@@ -19,6 +19,9 @@ func (run *Run) Judge(lab Lab) {
 		j := Judged{Guarantee: g}
 		why := excess
 		if why == "" {
+			why = run.Options.unseen(g)
+		}
+		if why == "" {
 			why = g.Unexercised(run.Schedule)
 		}
 		if why != "" {
@@ -65,8 +68,16 @@ func (run *Run) Judge(lab Lab) {
 
 // beyond says how the schedule takes more than the system was built to lose, "" if it does not. Then nothing is promised.
 func (run *Run) beyond(lab Lab) string {
-	if why := run.Schedule.Excess(lab.ground(run.Topology)); why != "" {
+	if why := run.Schedule.Excess(lab.ground(run.Topology, Options{})); why != "" {
 		return "nothing is promised beyond what a group tolerates: " + why
+	}
+	return ""
+}
+
+// unseen says why a guarantee cannot be judged of these nodes, "" if it can.
+func (o Options) unseen(g Guarantee) string {
+	if g.Inside && o.Image != "" {
+		return "it is judged by what nodes say of themselves, and those of an image say nothing"
 	}
 	return ""
 }

@@ -71,6 +71,10 @@ type Guarantee struct {
 	// Exercised says why this schedule could not exercise it ("" if it could); nil means that any schedule does.
 	Exercised func(nemesis.Schedule) (why string)
 
+	// Inside says that it is judged by what nodes say of themselves. Of nodes that somebody else made it is not judged,
+	// since they say nothing.
+	Inside bool
+
 	Checker checker.Checker // decides; Undetermined if too little happened for a pass to mean anything
 }
 

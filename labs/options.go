@@ -16,6 +16,7 @@ type Options struct {
 	Clients  int
 	Nodes    int
 	Bug      string
+	Image    string           // if not "", the nodes are containers of this image, which somebody else made: see Guarantee.Inside
 	Nemesis  []string         // kinds, "all", "swarm" or "none"
 	Beyond   bool             // faults may take more from a consensus group than it tolerates; what is promised within that alone is not judged
 	Plan     nemesis.Schedule // if not nil, used as it is and nothing is drawn

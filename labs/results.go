@@ -23,6 +23,7 @@ type Results struct {
 	Nodes        int               `json:"nodes"`
 	Seed         uint64            `json:"seed"`
 	Bug          string            `json:"bug,omitempty"`
+	Image        string            `json:"image,omitempty"`
 	Verdict      history.Verdict   `json:"verdict"`
 	Reason       string            `json:"reason,omitempty"` // what holds for the whole run, see Run.Reason
 	Guarantees   []GuaranteeResult `json:"guarantees"`
@@ -60,7 +61,7 @@ type Break struct {
 func (run *Run) Results() Results {
 	r := Results{
 		Format: Format, Lab: run.Lab, On: run.Options.On, Nemesis: strings.Join(run.Options.Nemesis, ","),
-		Nodes: len(run.Topology.Members), Seed: run.Options.Seed, Bug: run.Options.Bug,
+		Nodes: len(run.Topology.Members), Seed: run.Options.Seed, Bug: run.Options.Bug, Image: run.Options.Image,
 		Verdict: run.Verdict, Reason: run.Reason, Guarantees: []GuaranteeResult{},
 		Availability: Available(run.History), Reached: run.Reached, Broken: run.breaks(), Stalls: run.History.Stalls, Operations: run.operations(),
 	}

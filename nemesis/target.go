@@ -17,6 +17,13 @@ type Links interface {
 	Degrade(ctx context.Context, links []nodes.Link, q nodes.Quality) (heal func(context.Context) error, err error)
 }
 
+// Opaque is a cluster whose nodes speak to each other in streams that they alone can take apart: its Links can be cut,
+// slowed and made to lose packets, but no single message can be harmed. Its nodes are somebody else's.
+type Opaque interface {
+	Links
+	Opaque()
+}
+
 // Processes can die and come back. What a killed node wrote, synced or not, is there when it boots.
 type Processes interface {
 	Kill(ctx context.Context, id nodes.ID) error

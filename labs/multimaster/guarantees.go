@@ -59,6 +59,7 @@ func guarantees(t nodes.Topology) []labs.Guarantee {
 			ID: "O4", Name: "deterministic-apply",
 			Statement: "After the same log index every replica of a group has the same state, also after a restart.",
 			Under:     everything,
+			Inside:    true,
 			Checker:   checker.Digests{View: digestView},
 		}, {
 			ID: "O5", Name: "durable-ack",
@@ -79,6 +80,7 @@ func guarantees(t nodes.Topology) []labs.Guarantee {
 			ID: "O9", Name: "bounded-blocking",
 			Statement: "Locks of participants that reach a majority of the status group last no longer than T_res (0.6 s), the second that telling it may take, and an election; in a region that is cut off only cross-region transactions prepared before the cut keep keys locked.",
 			Under:     everything,
+			Inside:    true,
 			Checker:   j.locks(t),
 		}, {
 			ID: "O10", Name: "application-invariants",

@@ -21,10 +21,10 @@ import (
 const nodePort = 7000
 
 const (
-	startPatience = time.Minute      // for the engine to start all containers, which a busy one does slowly
 	bootPatience  = 15 * time.Second // for a node to answer init
 	callPatience  = 15 * time.Second // for the engine to do one thing
-	closePatience = 30 * time.Second
+	startPatience = 2 * time.Minute  // for the engine to start all of a cluster's containers
+	closePatience = time.Minute
 )
 
 // Cannot is the error of something that this machine cannot do.
@@ -48,6 +48,7 @@ type Cluster struct {
 	engine  *engine
 	run     string // the name of everything it started
 	image   string // that nodes run at first
+	theirs  *image // that nodes run, if it is somebody else's; then image is what holders run
 	can     holder.Abilities
 	members []*member
 	index   map[nodes.ID]*member
@@ -75,7 +76,11 @@ type call struct {
 // Start makes a cluster of the topology's members and returns when all have booted, which is time zero. It first removes
 // what labs that are no more left behind. Whatever it started is gone if it fails. The error is a *Cannot if this
 // machine cannot do it.
-func Start(spec nodes.Spec) (*Cluster, error) {
+func Start(spec nodes.Spec) (*Cluster, error) { return start(spec, "") }
+
+// start starts a cluster of nodes of our own or, if one is named, of an image. Then the error is a *nodes.Broken if a node
+// does not boot as a node must.
+func start(spec nodes.Spec, ref string) (*Cluster, error) {
 	if len(spec.Topology.Members) == 0 {
 		return nil, errors.New("docker: the topology has no members")
 	}
@@ -91,12 +96,18 @@ func Start(spec nodes.Spec) (*Cluster, error) {
 	if _, err := e.clean(ctx, false); err != nil {
 		return nil, err
 	}
+	var theirs *image
+	if ref != "" {
+		if theirs, err = e.foreign(ctx, ref); err != nil {
+			return nil, err
+		}
+	}
 	image, err := e.image(ctx)
 	if err != nil {
 		return nil, err
 	}
 	c := &Cluster{
-		spec: spec, codec: codec, engine: e, run: newRun(), image: image,
+		spec: spec, codec: codec, engine: e, run: newRun(), image: image, theirs: theirs,
 		index: map[nodes.ID]*member{}, byAddr: map[netip.Addr]*member{},
 		draw:    rand.New(rand.NewPCG(spec.Seed, 0xd0cce7)),
 		numbers: map[nodes.ID]uint64{}, calls: map[nodes.ID]*call{}, dark: map[nodes.ID]bool{},
@@ -111,6 +122,9 @@ func Start(spec nodes.Spec) (*Cluster, error) {
 		c.index[who.ID] = m
 	}
 	if err := c.bringUp(ctx, image); err != nil {
+		if bad := (*BadImage)(nil); errors.As(err, &bad) { // said once, and not by each node
+			err = bad
+		}
 		if left := c.Close(); left != nil {
 			err = fmt.Errorf("%w (and not all of it could be removed: %v)", err, left)
 		}
@@ -118,6 +132,9 @@ func Start(spec nodes.Spec) (*Cluster, error) {
 	}
 	c.loop.begin()
 	c.served = true
+	if theirs != nil { // of whose files nothing is known
+		return c, nil
+	}
 	for i, m := range c.members {
 		c.After(saveEvery*time.Duration(i+1)/time.Duration(len(c.members)), m.save)
 	}
@@ -129,15 +146,21 @@ func (c *Cluster) bringUp(ctx context.Context, image string) error {
 	if err := c.engine.network(ctx, c.run); err != nil {
 		return err
 	}
+	starting, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
 	err := together(c.members, func(m *member) error {
-		ctx, cancel := context.WithTimeout(ctx, startPatience)
-		defer cancel()
-		pair, err := c.engine.pair(ctx, c.run, image, m.id, c.command())
+		ctx := starting
+		pair, err := c.pair(ctx, m.id)
+		if err != nil && ctx.Err() != nil {
+			return &Cannot{fmt.Sprintf("the Docker engine did not start %d containers within %s", 2*len(c.members), startPatience), "let it do less else, or give fewer --nodes"}
+		}
 		if err != nil {
 			return fmt.Errorf("docker: start %s: %w", m.id, err)
 		}
 		m.pair, m.started = pair, image
 		m.holder = holder.Dial(pair.control)
+		ctx, cancel := context.WithTimeout(ctx, bootPatience)
+		defer cancel()
 		a, err := m.holder.Patiently(ctx, holder.Request{Can: true})
 		if err != nil {
 			return fmt.Errorf("docker: the holder of %s: %w", m.id, err)
@@ -158,7 +181,16 @@ func (c *Cluster) bringUp(ctx context.Context, image string) error {
 		m.addresses = addresses
 		ctx, cancel := context.WithTimeout(ctx, bootPatience)
 		defer cancel()
-		l, err := m.join(ctx, nodes.New, m.wanted())
+		var l *line
+		var err error
+		if c.theirs != nil {
+			l, err = m.greet(ctx, nodes.New)
+		} else {
+			l, err = m.join(ctx, nodes.New, m.wanted())
+		}
+		if own := (*fault)(nil); errors.As(err, &own) {
+			return &nodes.Broken{Node: m.id, What: own.what}
+		}
 		if err == nil {
 			m.line, m.up, m.boot = l, true, nodes.Restart
 		}
@@ -289,5 +321,8 @@ func (c *Cluster) Close() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
 	defer cancel()
+	if c.theirs != nil {
+		c.hush(ctx)
+	}
 	return c.engine.remove(ctx, c.run)
 }

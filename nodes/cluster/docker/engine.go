@@ -164,7 +164,7 @@ type pair struct {
 
 // pair starts both containers of a node: first the one that holds its network and disk, then the node's own in it.
 func (e *engine) pair(ctx context.Context, run, image string, id nodes.ID, command []string) (pair, error) {
-	p, err := e.holder(ctx, run, image, id)
+	p, err := e.holder(ctx, run, image, id, false)
 	if err != nil {
 		return p, err
 	}
@@ -180,16 +180,22 @@ var logs = container.LogConfig{Type: "json-file", Config: map[string]string{"max
 func disk(run string, id nodes.ID) []mount.Mount {
 	return []mount.Mount{{
 		Type: mount.TypeVolume, Source: run + "-" + string(id), Target: "/data",
-		VolumeOptions: &mount.VolumeOptions{Labels: labels(run, id)},
+		VolumeOptions: &mount.VolumeOptions{Labels: labels(run, id), NoCopy: true}, // empty, whatever an image has there
 	}}
 }
 
-func (e *engine) holder(ctx context.Context, run, image string, id nodes.ID) (p pair, err error) {
+// holder starts the container that holds a node's network and disk. If the disk is to be open, the node may run as any
+// user.
+func (e *engine) holder(ctx context.Context, run, image string, id nodes.ID, open bool) (p pair, err error) {
+	command, able := []string{"node-net"}, []string{"NET_ADMIN"}
+	if open {
+		command, able = append(command, "--open"), append(able, "DAC_OVERRIDE")
+	}
 	p.holder, err = e.start(ctx, testcontainers.ContainerRequest{
-		Image: image, Name: run + "-" + string(id) + "-net", Labels: labels(run, id), Cmd: []string{"node-net"}, Networks: []string{run},
+		Image: image, Name: run + "-" + string(id) + "-net", Labels: labels(run, id), Cmd: command, Networks: []string{run},
 		ExposedPorts: []string{port(nodePort), port(holder.Port)},
 		HostConfigModifier: func(c *container.HostConfig) {
-			c.CapDrop, c.CapAdd = []string{"ALL"}, []string{"NET_ADMIN"}
+			c.CapDrop, c.CapAdd = []string{"ALL"}, able
 			c.SecurityOpt = []string{"no-new-privileges"}
 			c.Mounts, c.LogConfig, c.ReadonlyRootfs = disk(run, id), logs, true
 			c.PortBindings = network.PortMap{}
@@ -366,11 +372,25 @@ func words(stderr string) (crash, last string) {
 	return crash, strings.Join(lines[max(0, len(lines)-wordsMax):], "\n")
 }
 
-// remove removes all that a cluster started.
+// remove removes all that a cluster started. What it gave up while the engine was still at it may come to be in the
+// meantime, so it looks until nothing is there.
 func (e *engine) remove(ctx context.Context, run string) error {
-	_, err := e.sweep(ctx, client.Filters{}.Add("label", labelRun+"="+run), func(map[string]string) bool { return true })
-	return err
+	for {
+		gone, err := e.sweep(ctx, client.Filters{}.Add("label", labelRun+"="+run), func(map[string]string) bool { return true })
+		if err == nil && len(gone) == 0 {
+			return nil
+		}
+		if err != nil {
+			select {
+			case <-ctx.Done():
+				return err
+			case <-time.After(sweepAgain):
+			}
+		}
+	}
 }
+
+const sweepAgain = 200 * time.Millisecond // after a sweep that failed
 
 // sweep removes containers, networks and volumes with those labels, and says what they were.
 func (e *engine) sweep(ctx context.Context, which client.Filters, ours func(labels map[string]string) bool) (gone []string, err error) {
