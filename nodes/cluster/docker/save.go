@@ -30,7 +30,7 @@ type stored struct {
 // keepDisks ends all nodes and reads what is on their disks, side by side. Of a disk that cannot be read the node's log
 // says why: that alone is no reason to lose a run.
 func (c *Cluster) keepDisks() {
-	if !c.served {
+	if !c.served || c.theirs != nil { // of the files of somebody else's node nothing is known
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
