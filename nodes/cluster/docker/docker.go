@@ -24,7 +24,7 @@ const (
 	startPatience = time.Minute      // for the engine to start all containers, which a busy one does slowly
 	bootPatience  = 15 * time.Second // for a node to answer init
 	callPatience  = 15 * time.Second // for the engine to do one thing
-	closePatience = 30 * time.Second
+	closePatience = time.Minute
 )
 
 // Cannot is the error of something that this machine cannot do.
