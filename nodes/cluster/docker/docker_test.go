@@ -218,6 +218,7 @@ func both(a, b nodes.ID) []nodes.Link { return []nodes.Link{{From: a, To: b}, {F
 // What a client sees of every fault by itself. Two clusters have half of the kinds each, and wait side by side.
 func TestWhatAClientSeesOfEachFaultOnContainers(t *testing.T) {
 	needDocker(t)
+	t.Parallel()
 	for half, name := range []string{"one half", "the other half"} {
 		var kinds []nemesis.Kind
 		for i, k := range nemesis.Kinds {
