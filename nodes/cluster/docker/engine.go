@@ -111,6 +111,10 @@ func noEngine(err error) *Cannot {
 	switch {
 	case strings.Contains(text, "permission denied"):
 		return &Cannot{"you may not use the Docker engine at " + socket, "run: sudo usermod -aG docker $USER, and log in again"}
+	case strings.Contains(text, "unable to parse docker host"):
+		return &Cannot{"DOCKER_HOST=" + socket + " names no Docker engine", "set it to unix:///var/run/docker.sock or tcp://HOST:PORT, or unset it"}
+	case strings.Contains(text, "TLS") || strings.Contains(text, "x509:") || strings.Contains(text, "tls:"):
+		return &Cannot{"the Docker engine at " + socket + " cannot be spoken to: " + oneLine(text), "set DOCKER_CERT_PATH to the folder of its ca.pem, cert.pem and key.pem, or unset DOCKER_TLS_VERIFY"}
 	case strings.Contains(text, "supported API version"):
 		return &Cannot{"the Docker engine at " + socket + " is too old: " + oneLine(text), "install engine 20.10 or later"}
 	}
@@ -380,17 +384,15 @@ func (e *engine) remove(ctx context.Context, run string) error {
 		if err == nil && len(gone) == 0 {
 			return nil
 		}
-		if err != nil {
-			select {
-			case <-ctx.Done():
-				return err
-			case <-time.After(sweepAgain):
-			}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(sweepAgain):
 		}
 	}
 }
 
-const sweepAgain = 200 * time.Millisecond // after a sweep that failed
+const sweepAgain = 100 * time.Millisecond // after a sweep that found something, or failed
 
 // sweep removes containers, networks and volumes with those labels, and says what they were.
 func (e *engine) sweep(ctx context.Context, which client.Filters, ours func(labels map[string]string) bool) (gone []string, err error) {

@@ -225,6 +225,10 @@ func TestWhatAnImageCannotSufferIsNamed(t *testing.T) {
 			t.Errorf("%s: %v", fault, err)
 		}
 	}
+	_, _, err := labs.Plan(brief(), labs.Options{Seed: 1, Nemesis: []string{"upgrade:bin=/x"}, Image: "x", Start: kind})
+	if !errors.As(err, new(*labs.Unsupported)) || !strings.Contains(err.Error(), "leave bin out") {
+		t.Errorf("another build: %v", err)
+	}
 	s, skipped, err := labs.Plan(brief(), labs.Options{Seed: 1, Image: "x", Start: kind})
 	if err != nil {
 		t.Fatal(err)
@@ -263,7 +267,6 @@ func TestAnImageThatCannotBeRunIsTold(t *testing.T) {
 		{name: "with a bug", args: []string{"--image", "x", "--bug", "read-past-locks"}, status: 254, want: "give one of the two"},
 		{name: "no such image", args: []string{"--image", "lab-test-nowhere:1"}, status: 253, want: "there is no image lab-test-nowhere:1 on the Docker engine, and lab pulls none; run: docker pull lab-test-nowhere:1",
 			image: func(*testing.T) string { return "" }},
-		{name: "another build", args: []string{"--nemesis", "upgrade:bin=/x"}, status: 253, want: "leave bin out", image: func(t *testing.T) string { return build(t, "keeper", `ENTRYPOINT ["/program"]`) }},
 		{name: "no program", status: 254, want: "says no program to run: give it an ENTRYPOINT", image: func(t *testing.T) string { return build(t, "keeper") }},
 		{name: "a program that is not there", status: 254, want: "does not start", image: func(t *testing.T) string { return build(t, "keeper", `ENTRYPOINT ["/nowhere"]`) }},
 		{name: "no program of linux", status: 254, want: "holds a program for another machine", image: func(t *testing.T) string {
