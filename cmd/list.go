@@ -45,7 +45,7 @@ var lists = []struct {
 				continue
 			}
 			var rows []entry
-			for _, g := range l.Guarantees(t) {
+			for _, g := range l.Promises(t, labs.Demands{}) {
 				rows = append(rows, entry{"  " + g.ID + " " + g.Name, g.Statement})
 			}
 			p.entries(rows)

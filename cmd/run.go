@@ -42,6 +42,8 @@ type runFlags struct {
 	store   string
 	keep    string
 	output  output
+
+	consistency, availability string // as they were typed
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -90,6 +92,8 @@ STORE/LAB/TIME-SEED; STORE/latest is the last.`,
 	flags.StringVar(&f.bug, "bug", "", "switch a known mistake on, by its `name` (lab list bugs)")
 	flags.StringVar(&f.store, "store", defaultStore, "the `folder` that run folders are kept in")
 	flags.StringVar(&f.keep, "keep", "failed", "with --seeds, which runs leave a folder: failed, all")
+	flags.StringVar(&f.consistency, "consistency", "", "the `model` that a lab of transactions is judged by, as read-committed or strict-serializable (default: the lab's)")
+	flags.StringVar(&f.availability, "availability", "", "the `share` of operations that must succeed: total, or a fraction as 0.95")
 	f.output.flags(c)
 	c.RegisterFlagCompletionFunc("nemesis", completeFaults)
 	c.RegisterFlagCompletionFunc("on", cobra.FixedCompletions(placeNames(), cobra.ShellCompDirectiveNoFileComp))
@@ -173,6 +177,10 @@ func (f runFlags) options(c *cobra.Command, lab labs.Lab) (labs.Options, error) 
 	if f.keep != "failed" && f.keep != "all" {
 		return o, badly("%s", unknown("--keep", f.keep, []string{"failed", "all"}))
 	}
+	var err error
+	if o.Demands, err = f.demands(lab); err != nil {
+		return o, err
+	}
 	p, err := placeNamed(f.on)
 	if err != nil {
 		return o, err
@@ -190,6 +198,31 @@ func (f runFlags) options(c *cobra.Command, lab labs.Lab) (labs.Options, error) 
 		return o, err
 	}
 	return o, nil
+}
+
+// demands checks what is asked of the system beyond what its lab promises.
+func (f runFlags) demands(lab labs.Lab) (d labs.Demands, err error) {
+	if d.Consistency = f.consistency; f.consistency != "" {
+		if len(lab.Models) == 0 {
+			return d, badly("--consistency %s: lab %s is judged by no model that can be chosen", f.consistency, lab.Name)
+		}
+		if !slices.Contains(lab.Models, f.consistency) {
+			return d, badly("--consistency: %s", unknown("model", f.consistency, lab.Models))
+		}
+	}
+	if f.availability == "" {
+		return d, nil
+	}
+	if lab.Demanded == nil {
+		return d, badly("--availability %s: lab %s has its own promises of availability (lab list labs), and takes no other", f.availability, lab.Name)
+	}
+	if d.Availability = 1; f.availability != "total" {
+		d.Availability, err = strconv.ParseFloat(f.availability, 64)
+		if err != nil || !(d.Availability > 0 && d.Availability <= 1) {
+			return d, badly("--availability %s: total is wanted, or a fraction above 0 and up to 1, as 0.95", f.availability)
+		}
+	}
+	return d, nil
 }
 
 func checkFaults(specs []string) error {
@@ -419,6 +452,8 @@ func (a *app) commandOf(lab labs.Lab, f runFlags) string {
 	add("clients", strconv.Itoa(f.clients), f.clients > 0)
 	add("nodes", strconv.Itoa(f.nodes), f.nodes > 0)
 	add("bug", f.bug, f.bug != "")
+	add("consistency", f.consistency, f.consistency != "")
+	add("availability", f.availability, f.availability != "")
 	return strings.Join(words, " ")
 }
 

@@ -43,7 +43,7 @@ func Do(ctx context.Context, lab Lab, o Options) (*Run, error) {
 	}
 	ground := lab.ground(topology)
 	ground.Beyond = o.Beyond
-	e.cluster, err = o.Start(nodes.Spec{System: lab.System, Bug: o.Bug, Topology: topology, Seed: o.Seed, Observer: e, Recode: o.Recode})
+	e.cluster, err = o.Start(nodes.Spec{System: lab.System, Bug: o.Bug, Topology: topology, Seed: o.Seed, Observer: e, Recode: o.Recode, Program: o.Program})
 	if err != nil {
 		return nil, err
 	}

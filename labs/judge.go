@@ -15,7 +15,7 @@ import (
 func (run *Run) Judge(lab Lab) {
 	run.Judged, run.Verdict, run.Whole = nil, history.NotJudged, history.NotJudged
 	excess := run.beyond(lab)
-	for _, g := range lab.Guarantees(run.Topology) {
+	for _, g := range lab.Promises(run.Topology, run.Options.Demands) {
 		j := Judged{Guarantee: g}
 		why := excess
 		if why == "" {

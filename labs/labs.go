@@ -35,8 +35,32 @@ type Lab struct {
 	Resolve func(h *history.History, role string) []nodes.ID
 
 	Guarantees func(nodes.Topology) []Guarantee
-	Faults     []string // what --nemesis all draws from: kinds, or kinds with a form, "power-loss:all"
-	Defaults   Defaults
+	// Demanded are the guarantees that depend on what the command line demands, which may be nothing; they follow the
+	// others. nil: nothing can be demanded.
+	Demanded func(nodes.Topology, Demands) []Guarantee
+	// Models are the words that Demands.Consistency may be, the default first; none if it takes no such demand.
+	Models []string
+
+	Faults   []string // what --nemesis all draws from: kinds, or kinds with a form, "power-loss:all"
+	Defaults Defaults
+}
+
+// Demands are what a person may ask of a system beyond what its lab promises anyway.
+type Demands struct {
+	Consistency  string  // one of the lab's Models; "" for the first
+	Availability float64 // the share of operations that must succeed, up to 1 for all of them; 0: no demand
+}
+
+// Promises are all guarantees of the lab: its own, and those that the demands make.
+func (lab Lab) Promises(t nodes.Topology, d Demands) []Guarantee {
+	var all []Guarantee
+	if lab.Guarantees != nil {
+		all = lab.Guarantees(t)
+	}
+	if lab.Demanded != nil {
+		all = append(all[:len(all):len(all)], lab.Demanded(t, d)...)
+	}
+	return all
 }
 
 // An Operation is an admin action of a system, asked for as a client asks. It is done when Outcome says so of a reply, and
