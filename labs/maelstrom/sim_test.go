@@ -66,7 +66,7 @@ func (m *memory) answer(body any) any {
 		if m.every("echo another") {
 			return EchoOK{`"what?"`}
 		}
-		return EchoOK{b.Echo}
+		return EchoOK(b)
 	case Generate:
 		if !m.every("the id of before") {
 			m.ids++
@@ -304,4 +304,3 @@ type silent struct{ nodes.Node }
 
 func (silent) Start(nodes.Env)                  {}
 func (silent) Receive(nodes.Env, nodes.Message) {}
-
