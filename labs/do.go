@@ -155,7 +155,7 @@ func (e *engine) live(ctx context.Context) error {
 	}
 	e.h.Healed = e.cluster.Now()
 	e.phase = history.Recovery
-	if err := e.until(ctx, e.h.Healed+calm, end); err != nil {
+	if err := e.calm(ctx, e.h.Healed+calm, end); err != nil {
 		return err
 	}
 	e.loading = false
@@ -197,6 +197,20 @@ func (e *engine) live(ctx context.Context) error {
 // until runs the cluster to that time, or until ctx ends or the cluster is wrecked.
 func (e *engine) until(ctx context.Context, to, end time.Duration) error {
 	for now := e.cluster.Now(); now < to && ctx.Err() == nil && !e.wrecked(); now = e.cluster.Now() {
+		if err := e.step(min(now+slice, to), end); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// calm runs the cluster to that time, or until a workload that can tell has seen enough.
+func (e *engine) calm(ctx context.Context, to, end time.Duration) error {
+	s, tells := e.work.(Settler)
+	if !tells {
+		return e.until(ctx, to, end)
+	}
+	for now := e.cluster.Now(); now < to && ctx.Err() == nil && len(e.run.Broken) == 0 && !s.Settled(); now = e.cluster.Now() {
 		if err := e.step(min(now+slice, to), end); err != nil {
 			return err
 		}

@@ -20,6 +20,7 @@ type Lab struct {
 	Guide string // the lab's README: the design and its promises, in Markdown
 
 	System   nodes.System
+	Messages []Exchange // what a program of others must answer; none if the lab is not for such
 	Topology func(nodes int) (nodes.Topology, error) // the default for 0; an error for a number it cannot be built with
 	Ground   func(nodes.Topology) nemesis.Ground     // groups and roles, for the nemesis
 
@@ -61,6 +62,14 @@ func (lab Lab) Promises(t nodes.Topology, d Demands) []Guarantee {
 		all = append(all[:len(all):len(all)], lab.Demanded(t, d)...)
 	}
 	return all
+}
+
+// An Exchange is a request of clients and its reply, by an example of each as it stands in the body of a message, without
+// msg_id and in_reply_to.
+type Exchange struct {
+	About  string // one sentence
+	Ask    string // {"type":"read","key":1}
+	Answer string // {"type":"read_ok","value":3}
 }
 
 // An Operation is an admin action of a system, asked for as a client asks. It is done when Outcome says so of a reply, and
@@ -106,6 +115,12 @@ type Workload interface {
 	Next(c *Client, phase history.Phase) (r Request, ok bool)
 	// Done tells what became of it. op.Index is its place in the history.
 	Done(c *Client, op *history.Op)
+}
+
+// A Settler is a Workload that knows when the calm after the last fault has lasted long enough. It is asked now and
+// then; once it has settled, or a node broke, the recovery phase ends before its time.
+type Settler interface {
+	Settled() bool
 }
 
 // A Request is one operation to be done.
