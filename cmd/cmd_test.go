@@ -301,6 +301,22 @@ func TestASavedRunIsCheckedReplayedAndReported(t *testing.T) {
 	})
 }
 
+func TestWhenTheLabStoodStillIsNamed(t *testing.T) {
+	t.Chdir(t.TempDir())
+	lab(t, "run", "register", "--nemesis", "kill", "--time", "5s")
+	path := filepath.Join(last(t), "run.json")
+	text := contents(t, path)
+	if err := os.WriteFile(path, []byte(strings.Replace(text, `"format": 1,`, `"format": 1, "stalls": [{"start_ns": 2500000000, "end_ns": 3000000000}],`, 1)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, out, err := lab(t, "check"); !strings.Contains(strings.Join(strings.Fields(out), " "), "the lab itself stood still for 0.5 s in all (at 2.5 s)") {
+		t.Errorf("%s%s", out, err)
+	}
+	if _, out, err := lab(t, "check", "--format", "json"); !strings.Contains(out, `"start_ns": 2500000000`) {
+		t.Errorf("%s%s", out, err)
+	}
+}
+
 func TestASetNamesItsFailingSeeds(t *testing.T) {
 	t.Chdir(t.TempDir())
 	status, out, _ := lab(t, "run", "register", "--nemesis", "power-loss:all", "--bug", "ack-before-sync", "--seed", "3", "--seeds", "6", "--time", "20s",

@@ -55,6 +55,7 @@ type runJSON struct {
 	Skipped   []string         `json:"skipped,omitempty"`
 	Struck    [][]nodes.ID     `json:"struck"`  // by place in the schedule: whom a role turned out to be
 	Windows   []history.Window `json:"windows"` // what each fault really did
+	Stalls    []history.Stall  `json:"stalls,omitempty"`
 	Healed    time.Duration    `json:"healed_ns"`
 	End       time.Duration    `json:"end_ns"`
 	Stopped   bool             `json:"stopped,omitempty"`
@@ -140,7 +141,7 @@ func (run *Run) write(dir string, o Origin, system nodes.System, page func(io.Wr
 				Format: Format, Lab: run.Lab, Seed: a.Seed,
 				Arguments: arguments{a.On, a.Nemesis, a.Time, a.Rate, a.Clients, a.Nodes, a.Bug, a.Beyond, a.Consistency, a.Availability, a.Program},
 				Build:     o.Build, Started: o.Started.UTC().Truncate(time.Second),
-				Topology: run.Topology, Schedule: run.Schedule, Skipped: run.Skipped, Struck: run.Struck, Windows: h.Windows, Healed: h.Healed, End: h.End, Stopped: run.Stopped,
+				Topology: run.Topology, Schedule: run.Schedule, Skipped: run.Skipped, Struck: run.Struck, Windows: h.Windows, Stalls: h.Stalls, Healed: h.Healed, End: h.End, Stopped: run.Stopped,
 				Recorded: recorded{len(h.Ops), len(h.Events)}, Reached: run.Reached, Broken: run.breaks(),
 			})
 		}},
@@ -272,7 +273,7 @@ func Load(dir string, labs []Lab) (run *Run, lab Lab, o Origin, err error) {
 			Demands: Demands{Consistency: a.Consistency, Availability: a.Availability}, Program: a.Program,
 		},
 		Topology: j.Topology, Schedule: j.Schedule, Skipped: j.Skipped, Struck: j.Struck, Reached: j.Reached, Stopped: j.Stopped, Logs: map[nodes.ID][]string{},
-		History: &history.History{Windows: j.Windows, Healed: j.Healed, End: j.End},
+		History: &history.History{Windows: j.Windows, Stalls: j.Stalls, Healed: j.Healed, End: j.End},
 	}
 	h := run.History
 	for _, m := range j.Topology.Members {

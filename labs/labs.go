@@ -139,7 +139,9 @@ type Client struct {
 	Rand         *rand.Rand // its own generator
 }
 
-// A Cluster is a running system: one event loop, on a clock that is made up or real.
+// A Cluster is a running system: one event loop, on a clock that is made up or real. One on real time may also have
+// Stalls() [][2]time.Duration, when the loop itself stood still: from and to, in the order of time. One that knows what
+// its nodes had on their disks may have SaveDisks(dir string) error, which is called once it is closed.
 type Cluster interface {
 	Now() time.Duration // since the start
 	After(d time.Duration, f func())

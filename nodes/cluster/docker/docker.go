@@ -61,7 +61,9 @@ type Cluster struct {
 	dark    map[nodes.ID]bool // without power, until it boots: nothing from it counts
 	broken  []*nodes.Broken
 	probes  uint64
+	served  bool // all have booted once
 	closed  bool
+	disks   map[nodes.ID][]stored // as they were when it was closed
 }
 
 // A call is a request that waits for its first reply or its time.
@@ -115,6 +117,7 @@ func Start(spec nodes.Spec) (*Cluster, error) {
 		return nil, err
 	}
 	c.loop.begin()
+	c.served = true
 	for i, m := range c.members {
 		c.After(saveEvery*time.Duration(i+1)/time.Duration(len(c.members)), m.save)
 	}
@@ -248,7 +251,6 @@ func (c *Cluster) Run(until time.Duration) error {
 // slowly does something that takes its time, while the loop handles what comes, but for its own timers: so that replies
 // and the time of what follows are what they are.
 func (c *Cluster) slowly(what string, f func(context.Context) error) error {
-	began := c.elapsed()
 	ctx, cancel := context.WithTimeout(context.Background(), callPatience)
 	defer cancel()
 	done := make(chan error, 1)
@@ -262,21 +264,21 @@ func (c *Cluster) slowly(what string, f func(context.Context) error) error {
 	for c.step(forever, false, finished) {
 	}
 	c.now = max(c.now, c.elapsed())
-	if took := c.elapsed() - began; took > stall {
-		c.note(fmt.Sprintf("%s took %s", what, took.Round(time.Millisecond)))
-	}
+	c.freed = c.now
 	if err != nil {
 		return fmt.Errorf("docker: %s: %w", what, err)
 	}
 	return nil
 }
 
-// Close removes all that the cluster started. Closing twice is the same as once.
+// Close ends all nodes, keeps what they have on their disks (see SaveDisks), and removes all that the cluster started.
+// Closing twice is the same as once.
 func (c *Cluster) Close() error {
 	if c == nil || c.closed {
 		return nil
 	}
 	c.closed = true
+	c.keepDisks()
 	for _, m := range c.members {
 		if m.line != nil {
 			m.line.close()
@@ -289,6 +291,3 @@ func (c *Cluster) Close() error {
 	defer cancel()
 	return c.engine.remove(ctx, c.run)
 }
-
-// Notes returns what took the lab's own part so long that it is worth knowing: sentences with the time of each.
-func (c *Cluster) Notes() []string { return c.notes }

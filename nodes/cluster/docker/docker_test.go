@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -549,6 +550,29 @@ func TestTheSameSeedDrawsTheSameScheduleAsOnTheSimulator(t *testing.T) {
 	}
 	if len(real.Schedule) == 0 || !reflect.DeepEqual(real.Schedule, made.Schedule) {
 		t.Errorf("on docker\n%v\nand on the simulator\n%v", real.Schedule, made.Schedule)
+	}
+}
+
+// What a run leaves of its nodes' disks are the files that lab node itself would boot from.
+func TestTheDisksOfNodesAreInTheRunFolder(t *testing.T) {
+	w := newWorld(t)
+	for range 3 {
+		if !w.answers("a1", note{Sync: true}) {
+			t.Fatal("no note was taken")
+		}
+	}
+	w.must(w.Kill(context.Background(), "b1")) // what it wrote is there all the same
+	w.must(w.Close())
+	dir := t.TempDir()
+	w.must(w.SaveDisks(dir))
+	log, err := os.ReadFile(filepath.Join(dir, "a1", "disk", "notes.1.log"))
+	if err != nil || len(log) < 3*500 {
+		t.Errorf("of three notes of 500 bytes there are %d bytes: %v", len(log), err)
+	}
+	for _, id := range []string{"a1", "b1", "c1x"} {
+		if _, err := os.Stat(filepath.Join(dir, id, "disk", "member")); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -2,7 +2,6 @@ package docker
 
 import (
 	"container/heap"
-	"fmt"
 	"sync"
 	"time"
 )
@@ -21,13 +20,14 @@ type loop struct {
 	news  chan struct{} // the inbox grew
 
 	lastTold time.Duration // of what nodes say of themselves, so that it is told in order
-	notes    []string
+
+	freed  time.Duration // until when it waited for something that it was told to do: what fell due meanwhile is not late
+	stalls [][2]time.Duration
 }
 
 const (
-	stall    = 200 * time.Millisecond
+	stall    = 200 * time.Millisecond // by how much the loop is late if it stood still
 	forever  = time.Duration(1<<63 - 1)
-	notesMax = 1000
 	inboxMax = 1 << 20
 )
 
@@ -104,9 +104,7 @@ func (l *loop) step(until time.Duration, timers bool, ended <-chan struct{}) boo
 				e := heap.Pop(from).(event)
 				l.mu.Unlock()
 				l.now = max(l.now, e.at)
-				if late := now - e.at; late > stall && timers && len(l.notes) < notesMax {
-					l.note(fmt.Sprintf("the loop was %s late", late.Round(time.Millisecond)))
-				}
+				l.late(e.at, now)
 				e.do()
 				return true
 			}
@@ -128,11 +126,22 @@ func (l *loop) step(until time.Duration, timers bool, ended <-chan struct{}) boo
 	}
 }
 
-func (l *loop) note(text string) {
-	if len(l.notes) < notesMax {
-		l.notes = append(l.notes, fmt.Sprintf("%.3f %s", l.now.Seconds(), text))
+// late notes that what was due at one time is handled at another.
+func (l *loop) late(due, now time.Duration) {
+	due = max(due, l.freed)
+	if now-due <= stall {
+		return
 	}
+	if n := len(l.stalls); n > 0 && due <= l.stalls[n-1][1] {
+		l.stalls[n-1][1] = max(l.stalls[n-1][1], now)
+		return
+	}
+	l.stalls = append(l.stalls, [2]time.Duration{due, now})
 }
+
+// Stalls returns when the lab itself stood still, from and to: for so long it did not handle what was due. The time that
+// the engine takes to do a fault is none, since the lab goes on to hear replies.
+func (l *loop) Stalls() [][2]time.Duration { return l.stalls }
 
 // told turns the time at which a node says that something happened into one that does not go back.
 func (l *loop) told(unix int64) time.Duration {

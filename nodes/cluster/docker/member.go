@@ -399,7 +399,7 @@ func (m *member) ended(e exit) {
 		m.up, m.paused = false, false
 		m.tears++
 		seed := tearSeed(m.c.spec.Seed, m.id, m.tears)
-		m.c.note(fmt.Sprintf("%s stopped, since its disk failed it", m.id))
+		m.c.spec.Observer.Log(m.c.now, m.id, "it stopped, since its disk failed it")
 		h, busy := m.holder, make(chan struct{})
 		m.busy = busy
 		go func() {
@@ -407,7 +407,7 @@ func (m *member) ended(e exit) {
 			ctx, cancel := context.WithTimeout(context.Background(), callPatience)
 			defer cancel()
 			if _, err := h.Do(ctx, holder.Request{Tear: &seed}); err != nil {
-				m.c.arrive(func() { m.c.note(fmt.Sprintf("the disk of %s was not torn: %v", m.id, err)) })
+				m.c.arrive(func() { m.c.spec.Observer.Log(m.c.now, m.id, fmt.Sprintf("its disk was not torn: %v", err)) })
 			}
 		}()
 		return
