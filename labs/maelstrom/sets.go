@@ -68,7 +68,7 @@ func setPromises(t nodes.Topology, letter, noun string, view func(op *history.Op
 	return []labs.Guarantee{
 		{
 			ID: letter + "1", Name: "kept",
-			Statement: fmt.Sprintf("A %s that was acknowledged, or read, is not lost; none stands twice in a reply, and none that nobody sent.", noun),
+			Statement: fmt.Sprintf("Each %s that was acknowledged, or read, is kept; none stands twice in a reply, and none that nobody sent.", noun),
 			Checker:   checker.SetFull[JSON]{View: view, AtLeast: 10},
 			Under:     under,
 		}, {
