@@ -123,62 +123,6 @@ func TestWhatAKernelCannotDoIsNamedWithAFix(t *testing.T) {
 	}
 }
 
-func TestEventsAreHandledInOrderOfTimeAndRepliesAreNotLate(t *testing.T) {
-	var l loop
-	l.init()
-	l.begin()
-	var got []string
-	l.After(30*time.Millisecond, func() { got = append(got, "timer") })
-	l.After(0, func() {
-		time.Sleep(50 * time.Millisecond) // what keeps the loop busy
-		l.arrive(func() { got = append(got, "late") })
-	})
-	go func() {
-		time.Sleep(10 * time.Millisecond)
-		l.arrive(func() {
-			got = append(got, "reply")
-			if l.Now() > 30*time.Millisecond {
-				t.Errorf("a reply that came after 10 ms is handled as of %s", l.Now())
-			}
-		})
-	}()
-	for l.step(100*time.Millisecond, true, nil) {
-	}
-	if text := strings.Join(got, " "); text != "reply timer late" {
-		t.Error(text)
-	}
-	if l.Now() != 100*time.Millisecond || l.elapsed() < 100*time.Millisecond {
-		t.Errorf("it ends at %s, really %s", l.Now(), l.elapsed())
-	}
-}
-
-func TestTheTimesInWhichTheLabStoodStillAreKept(t *testing.T) {
-	var l loop
-	l.init()
-	l.begin()
-	l.After(10*time.Millisecond, func() { time.Sleep(2 * stall) })
-	for at := range 5 { // all of them fall due while it sleeps, and are late by the same stall
-		l.After(time.Duration(20+at)*time.Millisecond, func() {})
-	}
-	for l.step(3*stall, true, nil) {
-	}
-	if s := l.Stalls(); len(s) != 1 || s[0][0] != 20*time.Millisecond || s[0][1]-s[0][0] <= stall {
-		t.Errorf("it stood still %v", s)
-	}
-	l.stalls = nil
-	l.After(0, func() { // what an engine takes its time for is none
-		time.Sleep(2 * stall)
-		l.now = l.elapsed()
-		l.freed = l.now
-	})
-	l.After(time.Millisecond, func() {})
-	for l.step(l.elapsed()+3*stall, true, nil) {
-	}
-	if s := l.Stalls(); len(s) != 0 {
-		t.Errorf("it stood still %v, and did what it was told", s)
-	}
-}
-
 func TestACrashIsSaidWithoutItsStack(t *testing.T) {
 	crash, _ := words("lab: panic: index out of range (queue.go:41)\ngoroutine 1 [running]:\nmain.main()")
 	if crash != "panic: index out of range (queue.go:41)" {
