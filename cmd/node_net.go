@@ -5,7 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"faultlab/nodes"
 	"faultlab/nodes/cluster/docker/holder"
 	"faultlab/nodes/host"
 )
@@ -28,17 +27,4 @@ func (a *app) nodeNetCommand() *cobra.Command {
 }
 
 // disk is what a holder does to the files of its node.
-var disk = holder.Disk{Tear: host.Tear, Wipe: host.Wipe, Damage: damage, Save: host.Save}
-
-// damage is host.Damage for every form that harms what is stored. A log whose last record is half written is to its
-// reader one that ends too early, in the middle of a record as likely as not.
-func damage(dir, kind string, seed uint64) error {
-	switch nodes.DamageForm(kind) {
-	case nodes.Torn:
-		kind = string(nodes.Truncate)
-	case nodes.Rollback:
-		return host.Rollback(dir)
-	}
-	_, err := host.Damage(dir, kind, seed)
-	return err
-}
+var disk = holder.Disk{Tear: host.Tear, Wipe: host.Wipe, Damage: host.Spoil, Save: host.Save}

@@ -56,7 +56,7 @@ func (c *Cluster) keepDisks() {
 	for i, m := range c.members {
 		c.disks[m.id] = disks[i]
 		if errs[i] != nil {
-			c.spec.Observer.Log(c.now, m.id, fmt.Sprintf("not all of its disk could be saved: %v", errs[i]))
+			c.spec.Observer.Log(c.Now(), m.id, fmt.Sprintf("not all of its disk could be saved: %v", errs[i]))
 		}
 	}
 }
