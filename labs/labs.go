@@ -20,7 +20,7 @@ type Lab struct {
 	Guide string // the lab's README: the design and its promises, in Markdown
 
 	System   nodes.System
-	Messages []Exchange // what a program of others must answer; none if the lab is not for such
+	Messages []Exchange                              // what a program of others must answer; none if the lab is not for such
 	Topology func(nodes int) (nodes.Topology, error) // the default for 0; an error for a number it cannot be built with
 	Ground   func(nodes.Topology) nemesis.Ground     // groups and roles, for the nemesis
 

@@ -304,4 +304,3 @@ type silent struct{ nodes.Node }
 
 func (silent) Start(nodes.Env)                  {}
 func (silent) Receive(nodes.Env, nodes.Message) {}
-

@@ -102,7 +102,7 @@ func Start(spec nodes.Spec) (*Cluster, error) {
 		draw:    rand.New(rand.NewPCG(spec.Seed, 0xd0cce7)),
 		numbers: map[nodes.ID]uint64{}, calls: map[nodes.ID]*call{}, dark: map[nodes.ID]bool{},
 	}
-	
+
 	for _, who := range spec.Topology.Members {
 		if c.index[who.ID] != nil || who.ID == "" || who.ID == nodes.Clients || strings.ContainsAny(string(who.ID), ":/ ") {
 			return nil, fmt.Errorf("docker: a node needs a name of its own, not %q", who.ID)

@@ -122,13 +122,3 @@ func TestWhatAKernelCannotDoIsNamedWithAFix(t *testing.T) {
 		t.Errorf("what nodes do themselves needs no kernel: %v", no)
 	}
 }
-
-func TestACrashIsSaidWithoutItsStack(t *testing.T) {
-	crash, _ := words("lab: panic: index out of range (queue.go:41)\ngoroutine 1 [running]:\nmain.main()")
-	if crash != "panic: index out of range (queue.go:41)" {
-		t.Error(crash)
-	}
-	if crash, last := words("one\ntwo"); crash != "" || last != "one\ntwo" {
-		t.Error(crash, last)
-	}
-}
