@@ -44,8 +44,8 @@ func ReadMessage(line []byte) (Message, error) {
 	return Message{outer.Src, outer.Dest, inner.ID, inner.InReplyTo, *inner.Type, outer.Body}, nil
 }
 
-// An Envelope is what there is to know of a line for whoever only carries it: the body may be anything that two programs
-// have agreed on, as long as it is an object.
+// An Envelope is what there is to know of a line for whoever only carries it: the body is anything that two programs
+// have agreed on.
 type Envelope struct {
 	Src  nodes.ID        `json:"src"`
 	Dest nodes.ID        `json:"dest"`
@@ -57,7 +57,7 @@ func ReadEnvelope(line []byte) (e Envelope, err error) {
 	if err := json.Unmarshal(line, &e); err != nil {
 		return Envelope{}, fmt.Errorf("wire: message: %w", err)
 	}
-	if len(e.Body) == 0 || e.Body[0] != '{' {
+	if len(e.Body) == 0 {
 		return Envelope{}, fmt.Errorf("wire: message: body: %w", ErrNotObject)
 	}
 	return e, nil
