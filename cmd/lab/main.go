@@ -5,7 +5,9 @@ import (
 	"os"
 
 	"faultlab/cmd"
+	"faultlab/labs"
+	"faultlab/labs/maelstrom"
 	"faultlab/labs/multimaster"
 )
 
-func main() { os.Exit(cmd.Main(multimaster.Lab())) }
+func main() { os.Exit(cmd.Main(append([]labs.Lab{multimaster.Lab()}, maelstrom.Labs()...)...)) }
