@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -18,6 +19,7 @@ import (
 	"faultlab/nemesis"
 	"faultlab/nodes"
 	"faultlab/nodes/cluster/docker"
+	"faultlab/nodes/cluster/process"
 )
 
 const (
@@ -43,6 +45,9 @@ type runFlags struct {
 	keep    string
 	output  output
 
+	bin  string
+	args []string // of bin, after --
+
 	consistency, availability string // as they were typed
 }
 
@@ -62,10 +67,15 @@ STORE/LAB/TIME-SEED; STORE/latest is the last.`,
   lab run multi-master --nemesis swarm --print-plan > plan.yaml
   lab run multi-master --nemesis all --seeds 200
   lab run multi-master --bug decide-before-log
+  lab run multi-master --on process --time 20s
+  lab run lin-kv --bin ./mynode --nemesis partition,kill --nodes 5 -- --verbose
   lab run multi-master --format junit=lab.xml`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return badly("which lab? there is %s", strings.Join(a.labNames(), ", "))
+			}
+			if dash := c.ArgsLenAtDash(); dash >= 0 {
+				args = args[:max(1, dash)]
 			}
 			return atMost(1, "one lab")(c, args)
 		},
@@ -75,7 +85,16 @@ STORE/LAB/TIME-SEED; STORE/latest is the last.`,
 			}
 			return a.labNames(), cobra.ShellCompDirectiveNoFileComp
 		},
-		RunE: func(c *cobra.Command, args []string) error { return a.doRun(c, args[0], f) },
+		RunE: func(c *cobra.Command, args []string) error {
+			if c.ArgsLenAtDash() == 0 {
+				return badly("lab run -- %s: the lab stands before --, and what follows are arguments of the program that --bin names", strings.Join(args, " "))
+			}
+			f.args = args[1:]
+			if f.bin != "" && !c.Flags().Changed("on") {
+				f.on = "process"
+			}
+			return a.doRun(c, args[0], f)
+		},
 	}
 	flags := c.Flags()
 	flags.StringSliceVar(&f.nemesis, "nemesis", []string{"all"}, "faults to draw, as `kill,partition:region,slow:delay=200ms`; or all, swarm (some of all, each as hard as the seed says), none")
@@ -83,6 +102,7 @@ STORE/LAB/TIME-SEED; STORE/latest is the last.`,
 	flags.BoolVar(&f.print, "print-plan", false, "print the faults as a plan in YAML, and run nothing")
 	flags.BoolVar(&f.beyond, "beyond", false, "faults may take more from a consensus group than it tolerates; then nothing that depends on it is judged")
 	flags.StringVar(&f.on, "on", places[0].name, "where the nodes run: "+strings.Join(placeNames(), ", "))
+	flags.StringVar(&f.bin, "bin", "", "the `path` of a program that is each node, in any language, as a process; its arguments follow --")
 	flags.Uint64Var(&f.seed, "seed", 1, "what all chance is drawn from")
 	flags.IntVar(&f.seeds, "seeds", 1, "do so many runs, of this seed and those after it")
 	flags.DurationVar(&f.time, "time", time.Minute, "length of the phase with faults")
@@ -185,7 +205,10 @@ func (f runFlags) options(c *cobra.Command, lab labs.Lab) (labs.Options, error) 
 	if err != nil {
 		return o, err
 	}
-	o.Start, o.Real = p.start, p.real
+	if o.Program, err = f.command(lab, p); err != nil {
+		return o, err
+	}
+	o.Start, o.Real = p.begin(o.Program), p.real
 	if f.plan != "" {
 		if c.Flags().Changed("nemesis") {
 			return o, badly("--plan and --nemesis: a plan holds all faults, so give one of the two")
@@ -198,6 +221,46 @@ func (f runFlags) options(c *cobra.Command, lab labs.Lab) (labs.Options, error) 
 		return o, err
 	}
 	return o, nil
+}
+
+// command is the program that nodes are to be, with its arguments: both by absolute path, since each node works in a
+// folder of its own. It is nil if they are to be the lab's own.
+func (f runFlags) command(lab labs.Lab, p place) ([]string, error) {
+	switch {
+	case f.bin == "" && len(f.args) > 0:
+		return nil, badly("arguments after -- are those of the program that --bin names")
+	case f.bin == "" && lab.System.New == nil:
+		return nil, badly("lab %s has no node of its own: give the program that is to be one, as --bin ./mynode", lab.Name)
+	case f.bin == "":
+		return nil, nil
+	case p.program == nil:
+		return nil, badly("--bin %s --on %s: a program is run as processes, so leave --on out", f.bin, p.name)
+	case f.bug != "":
+		return nil, badly("--bin %s --bug %s: known mistakes are those of the lab's own node", f.bin, f.bug)
+	}
+	path := f.bin
+	if !strings.ContainsRune(path, filepath.Separator) {
+		if _, err := os.Stat(path); err != nil { // a name without a folder may be one that a shell would find
+			if found, err := exec.LookPath(path); err == nil {
+				path = found
+			}
+		}
+	}
+	program := append([]string{path}, f.args...)
+	for i, word := range program {
+		if info, err := os.Stat(word); i > 0 && (err != nil || !info.Mode().IsRegular()) {
+			continue
+		}
+		abs, err := filepath.Abs(word)
+		if err != nil {
+			return nil, badly("--bin %s: %w", f.bin, err)
+		}
+		program[i] = abs
+	}
+	if err := process.Runnable(program[0]); err != nil {
+		return nil, badly("--bin %w", err)
+	}
+	return program, nil
 }
 
 // demands checks what is asked of the system beyond what its lab promises.
@@ -285,7 +348,7 @@ func (a *app) doRun(c *cobra.Command, name string, f runFlags) error {
 	}
 	if f.print {
 		if p, _ := placeNamed(f.on); p.real { // which would start nodes; what it can do shows without
-			o.Start = func(nodes.Spec) (labs.Cluster, error) { return p.kind, nil }
+			o.Start = func(nodes.Spec) (labs.Cluster, error) { return p.sort(o.Program), nil }
 		}
 		return a.printPlan(lab, o, f.seeds)
 	}
@@ -395,9 +458,9 @@ func (a *app) doSet(ctx context.Context, lab labs.Lab, o labs.Options, f runFlag
 // classed gives an error of package labs its exit status.
 func classed(err error) error {
 	switch {
-	case errors.As(err, new(*labs.Invalid)):
+	case errors.As(err, new(*labs.Invalid)), errors.As(err, new(*process.Unrunnable)):
 		return &failure{Usage, err}
-	case errors.As(err, new(*labs.Unsupported)), errors.As(err, new(*docker.Cannot)):
+	case errors.As(err, new(*labs.Unsupported)), errors.As(err, new(*docker.Cannot)), errors.As(err, new(*process.Cannot)):
 		return &failure{Cannot, err}
 	}
 	return err
@@ -444,7 +507,8 @@ func (a *app) commandOf(lab labs.Lab, f runFlags) string {
 	add("plan", f.plan, f.plan != "")
 	add("nemesis", strings.Join(f.nemesis, ","), f.plan == "")
 	add("beyond", "", f.beyond)
-	add("on", f.on, f.on != places[0].name)
+	add("on", f.on, f.on != places[0].name && f.bin == "")
+	add("bin", f.bin, f.bin != "")
 	add("seed", strconv.FormatUint(f.seed, 10), true)
 	add("seeds", strconv.Itoa(f.seeds), f.seeds > 1)
 	add("time", short(f.time), f.time != time.Minute)
@@ -454,6 +518,12 @@ func (a *app) commandOf(lab labs.Lab, f runFlags) string {
 	add("bug", f.bug, f.bug != "")
 	add("consistency", f.consistency, f.consistency != "")
 	add("availability", f.availability, f.availability != "")
+	if len(f.args) > 0 {
+		words = append(words, "--")
+		for _, arg := range f.args {
+			words = append(words, quoted(arg))
+		}
+	}
 	return strings.Join(words, " ")
 }
 

@@ -84,8 +84,11 @@ func (g Guarantee) Unexercised(s nemesis.Schedule) (why string) {
 	return g.Exercised(s)
 }
 
-// wrecked says that nodes broke so often that the run was not gone on with.
-func (run *Run) wrecked() bool { return len(run.Broken) >= brokenMax }
+// wrecked says that nodes broke so often that the run was not gone on with. A program of others that broke once would do
+// so again, and whoever wrote it need not wait.
+func (run *Run) wrecked() bool {
+	return len(run.Broken) >= brokenMax || len(run.Broken) > 0 && len(run.Options.Program) > 0
+}
 
 // planned is what Options.Nemesis says of a run whose faults are a plan's: each of them was wanted.
 const planned = "plan"
