@@ -87,6 +87,8 @@ func TestExitStatuses(t *testing.T) {
 		{name: "an unknown form", args: "run register --nemesis kill:al", want: Usage, err: `unknown form of kill "al": did you mean all?`},
 		{name: "all and more", args: "run register --nemesis all,kill", want: Usage, err: "all stands alone"},
 		{name: "an unknown bug", args: "run register --bug ack-before-sink", want: Usage, err: `unknown bug "ack-before-sink": did you mean ack-before-sync?`},
+		{name: "a model where none can be chosen", args: "run register --consistency serializable", want: Usage, err: "lab register is judged by no model that can be chosen"},
+		{name: "availability where none is promised", args: "run register --availability total", want: Usage, err: "lab register has its own promises of availability"},
 		{name: "an unknown runtime", args: "run register --on dokcer", want: Usage, err: `unknown runtime "dokcer"`},
 		{name: "an unknown format", args: "run register --format jsno", want: Usage, err: `unknown format "jsno": did you mean json?`},
 		{name: "a format without its file", args: "run register --format json=", want: Usage, err: "the name of a file is missing"},

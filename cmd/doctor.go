@@ -12,6 +12,7 @@ import (
 	"faultlab/nemesis"
 	"faultlab/nodes"
 	"faultlab/nodes/cluster/docker"
+	"faultlab/nodes/cluster/process"
 )
 
 // A diagnosis is what lab doctor found.
@@ -146,6 +147,11 @@ func no(name string, err error) finding {
 		f.Why, f.Fix = cannot.Why, cannot.Fix
 	}
 	return f
+}
+
+// checkProcess says whether nodes can be processes.
+func checkProcess(context.Context) (about string, refuses func(nodes.Quality) error, err error) {
+	return "a program of anybody's with --bin, which cannot suffer in its clock, its disk or its power", nil, process.Check()
 }
 
 // checkDocker tries a container.

@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"faultlab/nodes"
 	"faultlab/nodes/cluster/docker/holder"
 	"faultlab/nodes/host"
 )
@@ -36,13 +35,4 @@ func (a *app) nodeNetCommand() *cobra.Command {
 }
 
 // disk is what a holder does to the files of its node.
-var disk = holder.Disk{Tear: host.Tear, Wipe: host.Wipe, Damage: damage, Save: host.Save}
-
-// damage is host.Damage, and the rollback of a whole folder.
-func damage(dir, kind string, seed uint64) error {
-	if nodes.DamageForm(kind) == nodes.Rollback {
-		return host.Rollback(dir)
-	}
-	_, err := host.Damage(dir, kind, seed)
-	return err
-}
+var disk = holder.Disk{Tear: host.Tear, Wipe: host.Wipe, Damage: host.Spoil, Save: host.Save}

@@ -123,7 +123,7 @@ func Plan(lab Lab, o Options) (s nemesis.Schedule, skipped []string, err error) 
 	if err != nil {
 		return nil, nil, &Invalid{err}
 	}
-	cluster, err := o.Start(nodes.Spec{System: lab.System, Bug: o.Bug, Topology: topology, Seed: o.Seed})
+	cluster, err := o.Start(nodes.Spec{System: lab.System, Bug: o.Bug, Topology: topology, Seed: o.Seed, Program: o.Program})
 	if err != nil {
 		return nil, nil, err
 	}

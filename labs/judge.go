@@ -15,7 +15,7 @@ import (
 func (run *Run) Judge(lab Lab) {
 	run.Judged, run.Verdict, run.Whole = nil, history.NotJudged, history.NotJudged
 	excess := run.beyond(lab)
-	for _, g := range lab.Guarantees(run.Topology) {
+	for _, g := range lab.Promises(run.Topology, run.Options.Demands) {
 		j := Judged{Guarantee: g}
 		why := excess
 		if why == "" {
@@ -95,8 +95,11 @@ func (g Guarantee) Unexercised(s nemesis.Schedule) (why string) {
 	return g.Exercised(s)
 }
 
-// wrecked says that nodes broke so often that the run was not gone on with.
-func (run *Run) wrecked() bool { return len(run.Broken) >= brokenMax }
+// wrecked says that nodes broke so often that the run was not gone on with. A program of others that broke once would do
+// so again, and whoever wrote it need not wait.
+func (run *Run) wrecked() bool {
+	return len(run.Broken) >= brokenMax || len(run.Broken) > 0 && len(run.Options.Program) > 0
+}
 
 // planned is what Options.Nemesis says of a run whose faults are a plan's: each of them was wanted.
 const planned = "plan"

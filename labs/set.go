@@ -127,7 +127,7 @@ func DoSet(ctx context.Context, lab Lab, o Options, count int, keep func(*Run) (
 		}
 		if set.Guarantees == nil {
 			set.Nodes, set.Nemesis = len(r.run.Topology.Members), strings.Join(r.run.Options.Nemesis, ",")
-			guarantees = lab.Guarantees(r.run.Topology)
+			guarantees = lab.Promises(r.run.Topology, r.run.Options.Demands)
 			for _, g := range guarantees {
 				set.Guarantees = append(set.Guarantees, Count{ID: g.ID, Name: g.Name, Statement: g.Statement})
 			}

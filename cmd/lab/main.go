@@ -3,9 +3,11 @@ package main
 
 import (
 	"os"
+	"slices"
 
 	"faultlab/cmd"
+	"faultlab/labs/maelstrom"
 	"faultlab/labs/multimaster"
 )
 
-func main() { os.Exit(cmd.Main(multimaster.Lab())) }
+func main() { os.Exit(cmd.Main(slices.Insert(maelstrom.Labs(), 0, multimaster.Lab())...)) }

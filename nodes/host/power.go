@@ -129,6 +129,19 @@ type area struct {
 	size int64
 }
 
+// Spoil is Damage or Rollback, by the nodes.DamageForm of what harms what is stored. A log whose last record is half
+// written is to its reader one that ends too early, in the middle of a record as likely as not.
+func Spoil(dir, form string, seed uint64) error {
+	switch nodes.DamageForm(form) {
+	case nodes.Torn:
+		form = string(nodes.Truncate)
+	case nodes.Rollback:
+		return Rollback(dir)
+	}
+	_, err := Damage(dir, form, seed)
+	return err
+}
+
 func flip(draw *rand.PCG, x area, _ []area) (string, error) {
 	bit := below(draw, 8*x.size)
 	b, err := x.read(bit/8, 1)

@@ -55,7 +55,7 @@ func (c *Cluster) Damage(_ context.Context, id nodes.ID, d nodes.Damage) (heal f
 			return tell()
 		}
 		healed = true
-		m.mended = max(c.now, 1)
+		m.mended = max(c.Now(), 1)
 		return set(false)
 	}, set(true)
 }

@@ -14,6 +14,7 @@ import (
 
 	"faultlab/nodes"
 	"faultlab/nodes/cluster/docker/holder"
+	"faultlab/nodes/cluster/live"
 	"faultlab/nodes/wire"
 )
 
@@ -42,7 +43,7 @@ func (c *Cannot) Error() string {
 
 // A Cluster is a running system.
 type Cluster struct {
-	loop
+	*live.Loop
 	spec    nodes.Spec
 	codec   *wire.Codec
 	engine  *engine
@@ -107,12 +108,12 @@ func start(spec nodes.Spec, ref string) (*Cluster, error) {
 		return nil, err
 	}
 	c := &Cluster{
-		spec: spec, codec: codec, engine: e, run: newRun(), image: image, theirs: theirs,
+		Loop: live.New(), spec: spec, codec: codec, engine: e, run: newRun(), image: image, theirs: theirs,
 		index: map[nodes.ID]*member{}, byAddr: map[netip.Addr]*member{},
 		draw:    rand.New(rand.NewPCG(spec.Seed, 0xd0cce7)),
 		numbers: map[nodes.ID]uint64{}, calls: map[nodes.ID]*call{}, dark: map[nodes.ID]bool{},
 	}
-	c.loop.init()
+
 	for _, who := range spec.Topology.Members {
 		if c.index[who.ID] != nil || who.ID == "" || who.ID == nodes.Clients || strings.ContainsAny(string(who.ID), ":/ ") {
 			return nil, fmt.Errorf("docker: a node needs a name of its own, not %q", who.ID)
@@ -130,7 +131,7 @@ func start(spec nodes.Spec, ref string) (*Cluster, error) {
 		}
 		return nil, err
 	}
-	c.loop.begin()
+	c.Begin()
 	c.served = true
 	if theirs != nil { // of whose files nothing is known
 		return c, nil
@@ -229,7 +230,7 @@ func (c *Cluster) Call(from nodes.Member, to nodes.ID, body any, wait time.Durat
 	c.numbers[from.ID]++
 	id := nodes.Request(from.ID, c.numbers[from.ID])
 	c.calls[id] = &call{from: from.ID, to: to, done: done}
-	c.post(c.now+max(wait, 0), func() { c.answer(id, nil, false) })
+	c.Post(c.Now()+max(wait, 0), func() { c.answer(id, nil, false) })
 	m := c.index[to]
 	text, err := c.codec.Encode(body)
 	if err != nil {
@@ -274,30 +275,15 @@ func (c *Cluster) Run(until time.Duration) error {
 			c.broken = c.broken[1:]
 			return b
 		}
-		if !c.step(until, true, nil) {
+		if !c.Step(until, true, nil) {
 			return nil
 		}
 	}
 }
 
-// slowly does something that takes its time, while the loop handles what comes, but for its own timers: so that replies
-// and the time of what follows are what they are.
+// slowly is Slowly for what the engine, a holder or a node is to do.
 func (c *Cluster) slowly(what string, f func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), callPatience)
-	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- f(ctx) }()
-	finished := make(chan struct{})
-	var err error
-	go func() {
-		err = <-done
-		close(finished)
-	}()
-	for c.step(forever, false, finished) {
-	}
-	c.now = max(c.now, c.elapsed())
-	c.freed = c.now
-	if err != nil {
+	if err := c.Slowly(callPatience, f); err != nil {
 		return fmt.Errorf("docker: %s: %w", what, err)
 	}
 	return nil

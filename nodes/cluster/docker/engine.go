@@ -22,6 +22,7 @@ import (
 
 	"faultlab/nodes"
 	"faultlab/nodes/cluster/docker/holder"
+	"faultlab/nodes/host"
 )
 
 // An engine is a Docker engine: what starts and removes containers.
@@ -323,7 +324,7 @@ func (e *engine) exited(ctx context.Context, id string) (exit, bool) {
 	if c.Container.State.OOMKilled {
 		x.text += " (out of memory)"
 	}
-	if crash, last := words(e.stderr(ctx, id)); crash != "" {
+	if crash, last := host.LastWords(e.stderr(ctx, id)); crash != "" {
 		x.text = crash
 	} else if last != "" {
 		x.text += ": " + last
@@ -347,7 +348,6 @@ func (e *engine) ended(ctx context.Context, id string) (exit, bool) {
 
 const (
 	stderrMax = 500 // lines
-	wordsMax  = 12  // of them
 )
 
 // stderr is the end of what a container wrote there.
@@ -360,20 +360,6 @@ func (e *engine) stderr(ctx context.Context, id string) string {
 	var text strings.Builder
 	stdcopy.StdCopy(&text, &text, logs)
 	return strings.TrimSpace(text.String())
-}
-
-// words picks from what a process wrote before it ended: what our own node says of its crash, without the stack that
-// follows, and the last lines.
-func words(stderr string) (crash, last string) {
-	lines := strings.Split(stderr, "\n")
-	for _, line := range lines {
-		for _, sort := range []string{"panic: ", "flooded: "} {
-			if text, ok := strings.CutPrefix(line, "lab: "); ok && strings.HasPrefix(text, sort) {
-				crash = text // of the last boot, if there were several
-			}
-		}
-	}
-	return crash, strings.Join(lines[max(0, len(lines)-wordsMax):], "\n")
 }
 
 // remove removes all that a cluster started. What it gave up while the engine was still at it may come to be in the

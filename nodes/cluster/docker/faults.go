@@ -23,7 +23,7 @@ func (c *Cluster) member(doing string, id nodes.ID) (*member, error) {
 
 // fall notes that a node is about to die. What it said before is still heard.
 func (m *member) fall() {
-	if m.up && m.c.now-m.booted > settled {
+	if m.up && m.c.Now()-m.booted > settled {
 		m.boot = nodes.Restart
 	}
 	m.up, m.paused, m.line = false, false, nil
@@ -97,7 +97,7 @@ func (c *Cluster) BootAll(_ context.Context, ids []nodes.ID) error {
 		if l == nil {
 			continue
 		}
-		m.up, m.line, m.booted = true, l, c.now
+		m.up, m.line, m.booted = true, l, c.Now()
 		delete(c.dark, m.id)
 		select {
 		case <-l.dead: // it is gone already, and lost was told when nobody asked

@@ -227,7 +227,7 @@ func (m *member) tryGreet(ctx context.Context, boot nodes.Boot) (l *line, why st
 func (l *line) readForeign(in *bufio.Reader) {
 	c, m := l.m.c, l.m
 	broke := func(what string) {
-		c.post(c.elapsed(), func() {
+		c.Post(c.Elapsed(), func() {
 			if m.line == l {
 				m.broke(what)
 			}
@@ -247,7 +247,7 @@ func (l *line) readForeign(in *bufio.Reader) {
 		}
 		if err != nil {
 			l.close()
-			c.arrive(func() { m.lostForeign(l) })
+			c.Arrive(func() { m.lostForeign(l) })
 			return
 		}
 		if len(long) > 0 {
@@ -263,7 +263,7 @@ func (l *line) readForeign(in *bufio.Reader) {
 			continue
 		}
 		size := int64(len(text))
-		if waiting := backlog.Add(size); waiting > backlogMax || !c.arrive(func() {
+		if waiting := backlog.Add(size); waiting > backlogMax || !c.Arrive(func() {
 			backlog.Add(-size)
 			c.replied(m, id, reply)
 		}) {
@@ -307,7 +307,7 @@ func (m *member) lostForeign(l *line) {
 		if x, gone := m.c.engine.ended(ctx, m.pair.node); gone {
 			what = m.lastWords(x)
 		}
-		m.c.arrive(func() {
+		m.c.Arrive(func() {
 			if m.up && m.line == nil {
 				m.broke(what)
 			}
@@ -386,7 +386,7 @@ func (c *Cluster) hush(ctx context.Context) {
 	}
 	slices.SortStableFunc(said, func(a, b saying) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })
 	for _, s := range said {
-		c.spec.Observer.Log(c.told(s.at.UnixNano()), s.node, s.text)
+		c.spec.Observer.Log(c.Told(s.at.UnixNano()), s.node, s.text)
 	}
 }
 
@@ -501,7 +501,7 @@ func (f *Foreign) Boot(_ context.Context, id nodes.ID) error {
 	if err != nil {
 		return err
 	}
-	m.up, m.line, m.booted = true, l, c.now
+	m.up, m.line, m.booted = true, l, c.Now()
 	select {
 	case <-l.dead: // it is gone already, and lostForeign was told when nobody asked
 		m.lostForeign(l)

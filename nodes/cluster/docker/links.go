@@ -287,7 +287,7 @@ func (c *Cluster) carry(all, one nodes.Link, do func()) {
 		case len(c.clients) > 0 && c.holds(links):
 			c.stuck = append(c.stuck, stuck{links, do})
 		case delay > 0:
-			c.post(c.now+delay, do)
+			c.Post(c.Now()+delay, do)
 		default:
 			do()
 		}
@@ -301,7 +301,7 @@ func (c *Cluster) letGo() {
 		if c.holds(s.links) {
 			still = append(still, s)
 		} else {
-			c.post(c.now, s.do)
+			c.Post(c.Now(), s.do)
 		}
 	}
 	c.stuck = still

@@ -46,7 +46,7 @@ func (c *Cluster) keepDisks() {
 	})
 	for _, m := range c.members {
 		if m.unkept != nil {
-			c.spec.Observer.Log(c.now, m.id, fmt.Sprintf("not all of its disk could be saved: %v", m.unkept))
+			c.spec.Observer.Log(c.Now(), m.id, fmt.Sprintf("not all of its disk could be saved: %v", m.unkept))
 		}
 	}
 }

@@ -1,14 +1,17 @@
-package docker
+// Package live is what clusters on real time have in common: the lab's own event loop. It knows nothing of nodes, of what
+// carries their messages, or of why a fault is wanted.
+package live
 
 import (
 	"container/heap"
+	"context"
 	"sync"
 	"time"
 )
 
-// A loop is the lab's own part of a cluster: one goroutine that handles what happens, in order of time. What comes from
+// A Loop is the lab's own part of a cluster: one goroutine that handles what happens, in order of time. What comes from
 // outside is stamped when it comes, so that it is not late because the loop was.
-type loop struct {
+type Loop struct {
 	began time.Time // time zero
 	now   time.Duration
 
@@ -25,19 +28,18 @@ type loop struct {
 	stalls [][2]time.Duration
 }
 
+// Limits of a loop.
 const (
 	stall    = 200 * time.Millisecond // by how much the loop is late if it stood still
 	forever  = time.Duration(1<<63 - 1)
-	inboxMax = 1 << 20
+	InboxMax = 1 << 20 // what may wait to be handled
 )
 
-func (l *loop) init() {
-	l.began = time.Now()
-	l.news = make(chan struct{}, 1)
-}
+// New returns a loop whose time has not begun.
+func New() *Loop { return &Loop{began: time.Now(), news: make(chan struct{}, 1)} }
 
-// begin makes this time zero.
-func (l *loop) begin() {
+// Begin makes this time zero.
+func (l *Loop) Begin() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.began = time.Now()
@@ -47,39 +49,39 @@ func (l *loop) begin() {
 	}
 }
 
-// elapsed is the true time since the start.
-func (l *loop) elapsed() time.Duration { return time.Since(l.began) }
+// Elapsed is the true time since the start.
+func (l *Loop) Elapsed() time.Duration { return time.Since(l.began) }
 
 // Now returns the time, since the start of the cluster, of what is being handled.
-func (l *loop) Now() time.Duration { return l.now }
+func (l *Loop) Now() time.Duration { return l.now }
 
 // After calls f once, d from now (now, if d is negative), in the cluster's loop.
-func (l *loop) After(d time.Duration, f func()) {
+func (l *Loop) After(d time.Duration, f func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.seq++
 	heap.Push(&l.timers, event{l.now + max(d, 0), l.seq, f})
 }
 
-// post puts something in the inbox for a time to come.
-func (l *loop) post(at time.Duration, f func()) {
+// Post puts something in the inbox for a time to come.
+func (l *Loop) Post(at time.Duration, f func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.put(at, f)
 }
 
-// arrive puts something in the inbox that came just now; false if it is full. It may be called from any goroutine.
-func (l *loop) arrive(f func()) bool {
+// Arrive puts something in the inbox that came just now; false if it is full. It may be called from any goroutine.
+func (l *Loop) Arrive(f func()) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.inbox) >= inboxMax {
+	if len(l.inbox) >= InboxMax {
 		return false
 	}
-	l.put(l.elapsed(), f)
+	l.put(l.Elapsed(), f)
 	return true
 }
 
-func (l *loop) put(at time.Duration, f func()) {
+func (l *Loop) put(at time.Duration, f func()) {
 	l.seq++
 	heap.Push(&l.inbox, event{at, l.seq, f})
 	select {
@@ -88,16 +90,16 @@ func (l *loop) put(at time.Duration, f func()) {
 	}
 }
 
-// step handles the next event up to and including that time, when its time has come. With timers false those of After
+// Step handles the next event up to and including that time, when its time has come. With timers false those of After
 // wait. It returns false, with nothing done, when until has come or ended is closed.
-func (l *loop) step(until time.Duration, timers bool, ended <-chan struct{}) bool {
+func (l *Loop) Step(until time.Duration, timers bool, ended <-chan struct{}) bool {
 	for {
 		l.mu.Lock()
 		from := &l.inbox
 		if timers && len(l.timers) > 0 && (len(l.inbox) == 0 || l.timers[0].before(l.inbox[0])) {
 			from = &l.timers
 		}
-		next, now := until, l.elapsed()
+		next, now := until, l.Elapsed()
 		if len(*from) > 0 && (*from)[0].at <= until {
 			next = (*from)[0].at
 			if next <= now {
@@ -126,8 +128,32 @@ func (l *loop) step(until time.Duration, timers bool, ended <-chan struct{}) boo
 	}
 }
 
+// Slowly does something that takes its time, while the loop handles what comes, but for what After was told: so that
+// replies and the time of what follows are what they are.
+func (l *Loop) Slowly(patience time.Duration, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	finished := make(chan struct{})
+	var err error
+	go func() {
+		defer close(finished)
+		err = f(ctx)
+	}()
+	for done := false; !done; {
+		select {
+		case <-finished:
+			done = true
+		default:
+			l.Step(forever, false, finished)
+		}
+	}
+	l.now = max(l.now, l.Elapsed())
+	l.freed = l.now
+	return err
+}
+
 // late notes that what was due at one time is handled at another.
-func (l *loop) late(due, now time.Duration) {
+func (l *Loop) late(due, now time.Duration) {
 	due = max(due, l.freed)
 	if now-due <= stall {
 		return
@@ -141,10 +167,10 @@ func (l *loop) late(due, now time.Duration) {
 
 // Stalls returns when the lab itself stood still, from and to: for so long it did not handle what was due. The time that
 // the engine takes to do a fault is none, since the lab goes on to hear replies.
-func (l *loop) Stalls() [][2]time.Duration { return l.stalls }
+func (l *Loop) Stalls() [][2]time.Duration { return l.stalls }
 
-// told turns the time at which a node says that something happened into one that does not go back.
-func (l *loop) told(unix int64) time.Duration {
+// Told turns the time at which a node says that something happened into one that does not go back.
+func (l *Loop) Told(unix int64) time.Duration {
 	at := min(time.Duration(unix-l.began.UnixNano()), l.now)
 	l.lastTold = max(l.lastTold, at)
 	return l.lastTold
