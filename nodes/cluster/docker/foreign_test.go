@@ -77,7 +77,7 @@ func pack(t *testing.T, path string, dockerfile ...string) (ref string) {
 func runOf(t *testing.T, lab labs.Lab, nodesOf int, ref string, faults ...string) *labs.Run {
 	t.Helper()
 	run, err := labs.Do(context.Background(), lab, labs.Options{
-		Seed: 1, Time: 8 * time.Second, Nodes: nodesOf, Nemesis: faults, Image: ref, On: "docker", Real: true,
+		Seed: 1, Time: time.Duration(max(nodesOf-1, 2)) * time.Second, Nodes: nodesOf, Nemesis: faults, Image: ref, On: "docker", Real: true,
 		Start: func(s nodes.Spec) (labs.Cluster, error) {
 			c, err := docker.StartImage(s, ref)
 			if err != nil {
