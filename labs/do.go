@@ -81,7 +81,7 @@ func (e *engine) judged() (run *Run, err error) {
 			e.run.Logs[id] = t.lines()
 		}
 	}
-	if e.o.Image != "" {
+	if e.o.foreign() {
 		return e.run, e.run.judgeLoaded(e.lab)
 	}
 	e.run.Judge(e.lab)

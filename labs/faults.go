@@ -69,8 +69,8 @@ func schedule(lab Lab, o Options, g nemesis.Ground, cluster any) (s nemesis.Sche
 // image know an operation of the lab's own system is for whoever made the image to say.
 func (o Options) asked(specs []string) (some, skipped []string) {
 	for _, spec := range specs {
-		if kind, _, _ := strings.Cut(spec, ":"); o.Image != "" && (kind == "ops" || kind == "membership") {
-			skipped = append(skipped, spec+": it is asked of the nodes of an image by its name alone, if they know it")
+		if kind, _, _ := strings.Cut(spec, ":"); o.foreign() && (kind == "ops" || kind == "membership") {
+			skipped = append(skipped, spec+": it is asked of nodes that somebody else made by its name alone, if they know it")
 		} else {
 			some = append(some, spec)
 		}
@@ -107,7 +107,7 @@ func (lab Lab) ground(t nodes.Topology, o Options) nemesis.Ground {
 	if lab.Ground != nil {
 		g = lab.Ground(t)
 	}
-	if g.Beyond = o.Beyond; o.Image != "" {
+	if g.Beyond = o.Beyond; o.foreign() {
 		g.Roles = nil
 	}
 	for _, o := range lab.Operations {

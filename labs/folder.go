@@ -344,7 +344,7 @@ func (run *Run) judgeLoaded(lab Lab) (err error) {
 			return
 		}
 		err = &Invalid{fmt.Errorf("the run does not fit lab %s, which cannot judge it: %s", lab.Name, strings.Join(strings.Fields(fmt.Sprint(what)), " "))}
-		if run.Options.Image != "" { // whose nodes said what is no answer to what they were asked
+		if run.Options.foreign() { // whose nodes said what is no answer to what they were asked
 			run.Verdict, run.Whole, run.Reason = history.Fail, history.Fail, "what the nodes answered does not fit: "+err.Error()
 			err = nil
 		}

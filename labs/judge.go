@@ -76,8 +76,8 @@ func (run *Run) beyond(lab Lab) string {
 
 // unseen says why a guarantee cannot be judged of these nodes, "" if it can.
 func (o Options) unseen(g Guarantee) string {
-	if g.Inside && o.Image != "" {
-		return "it is judged by what nodes say of themselves, and those of an image say nothing"
+	if g.Inside && o.foreign() {
+		return "it is judged by what nodes say of themselves, and those that somebody else made say nothing"
 	}
 	return ""
 }

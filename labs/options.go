@@ -30,6 +30,9 @@ type Options struct {
 	Tick    func(now, end time.Duration, ops int) // called now and then, for a progress line; may be nil
 }
 
+// foreign says that somebody else made the nodes: what they say of themselves, and who leads them, is not known.
+func (o Options) foreign() bool { return o.Image != "" || len(o.Program) > 0 }
+
 // A Run is what one run left: everything in its folder but the files' shapes.
 type Run struct {
 	Lab      string

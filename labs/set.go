@@ -148,7 +148,7 @@ func DoSet(ctx context.Context, lab Lab, o Options, count int, keep func(*Run) (
 	if failed != nil {
 		return nil, failed
 	}
-	if o.Image != "" { // which seldom can suffer all of these, so that what a set should exercise is what its schedules say
+	if o.foreign() { // which seldom can suffer all of these, so that what a set should exercise is what its schedules say
 		lab.Faults = nil
 	}
 	set.judge(guarantees, lab.Faults)
