@@ -97,6 +97,7 @@ func (c *Cluster) spawn(m *member, program []string, mark string) (*child, error
 	if stderr, theirs[2], err = os.Pipe(); err != nil {
 		return fail(err)
 	}
+	narrow(k.in)
 	k.cmd.Stdin, k.cmd.Stdout, k.cmd.Stderr = theirs[0], theirs[1], theirs[2]
 	if err := k.cmd.Start(); err != nil {
 		return fail(cause(err))

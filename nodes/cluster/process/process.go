@@ -24,7 +24,7 @@ import (
 )
 
 const (
-	bootPatience  = 10 * time.Second // for a node to answer init
+	bootPatience  = 20 * time.Second // for a node to answer init
 	callPatience  = 10 * time.Second // for an operating system to do one thing
 	closePatience = 3 * time.Second
 )
