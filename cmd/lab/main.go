@@ -3,11 +3,11 @@ package main
 
 import (
 	"os"
+	"slices"
 
 	"faultlab/cmd"
-	"faultlab/labs"
 	"faultlab/labs/maelstrom"
 	"faultlab/labs/multimaster"
 )
 
-func main() { os.Exit(cmd.Main(append([]labs.Lab{multimaster.Lab()}, maelstrom.Labs()...)...)) }
+func main() { os.Exit(cmd.Main(slices.Insert(maelstrom.Labs(), 0, multimaster.Lab())...)) }

@@ -76,8 +76,9 @@ type Cluster struct {
 
 // A call is a request that waits for its first reply or its time.
 type call struct {
-	from nodes.Member
-	done func(any, bool)
+	from  nodes.Member
+	asked string // the type of the request
+	done  func(any, bool)
 }
 
 // Start makes a cluster of the topology's members, each the program of the spec with a folder of its own to work in, and
@@ -195,7 +196,8 @@ func (c *Cluster) Call(from nodes.Member, to nodes.ID, body any, wait time.Durat
 	c.numbers[name]++
 	n := c.numbers[name]
 	id := nodes.Request(name, n)
-	c.calls[id] = &call{from, done}
+	asked, _ := c.codec.Name(body)
+	c.calls[id] = &call{from, asked, done}
 	c.Post(c.Now()+max(wait, 0), func() { c.answer(id, nil, false) })
 	text, err := c.codec.Encode(body)
 	if err != nil {

@@ -351,7 +351,7 @@ func TestWhatAClientSeesOfEachFault(t *testing.T) {
 			}
 		}},
 		{"disk", func(t *testing.T, w world) {
-			if !w.answers("b1", note{Sync: true}) || !w.answers("b1", note{Sync: true}) {
+			if !w.answers("b1", note{}) || !w.answers("b1", note{Sync: true}) {
 				t.Fatal("no note was taken")
 			}
 			if _, err := w.Damage(ctx, "b1", nodes.Damage{Form: nodes.Truncate}); err == nil {
