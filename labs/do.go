@@ -186,6 +186,9 @@ func (e *engine) live(ctx context.Context) error {
 		c.abandon()
 	}
 	e.h.End = e.cluster.Now()
+	if c, counts := e.cluster.(Carrier); counts && e.lab.Traffic != nil {
+		e.h.Events = append(e.h.Events, history.Event{At: e.h.End, Event: e.lab.Traffic(c.Carried())})
+	}
 	if c, ok := e.cluster.(interface{ Stalls() [][2]time.Duration }); ok {
 		for _, s := range c.Stalls() {
 			e.h.Stalls = append(e.h.Stalls, history.Stall{Start: s[0], End: s[1]})

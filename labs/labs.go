@@ -32,6 +32,9 @@ type Lab struct {
 	FailureIsFinal bool
 	// Operations are the admin actions that the nemesis may have done, as faults of the kinds ops and membership.
 	Operations []Operation
+	// Traffic is the event that says how many messages members have sent each other in the whole run, which is the last
+	// one of a run on a cluster that counts them; nil: no promise asks for it.
+	Traffic func(messages uint64) any
 	// Resolve says who has a role now, by the events emitted so far; nobody if it is not known.
 	Resolve func(h *history.History, role string) []nodes.ID
 
@@ -151,4 +154,9 @@ type Cluster interface {
 	// what no node may; the cluster can be run on.
 	Run(until time.Duration) error
 	Close() error
+}
+
+// A Carrier is a Cluster that counts the messages that members have sent to other members.
+type Carrier interface {
+	Carried() uint64
 }

@@ -240,6 +240,9 @@ func house(t *testing.T) (files []file) {
 			if d.Name() == "testdata" || name == "store" || strings.HasPrefix(d.Name(), ".") && p != root {
 				return filepath.SkipDir
 			}
+			if _, err := os.Stat(filepath.Join(p, "go.mod")); err == nil && p != root {
+				return filepath.SkipDir // a module of its own, to be copied out
+			}
 			return nil
 		}
 		if strings.HasSuffix(name, ".go") {

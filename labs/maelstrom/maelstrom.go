@@ -66,6 +66,7 @@ func (p plan) lab() labs.Lab {
 		},
 		Workload: func(t nodes.Topology, r *rand.Rand) labs.Workload { return p.work(t, r) },
 		Outcome:  p.outcome,
+		Traffic:  func(messages uint64) any { return Traffic{messages} },
 		Guarantees: func(t nodes.Topology) []labs.Guarantee {
 			return slices.Concat(p.promises(t), []labs.Guarantee{p.answers(), recovers(t)})
 		},
@@ -190,6 +191,7 @@ func recovers(t nodes.Topology) labs.Guarantee {
 		Statement: "Within 10 s of the last heal each node that is asked serves its clients, and from then on 9 operations of 10 are served.",
 		Under:     under,
 		Checker: checker.Recovery{
+			Class:  "clients",
 			Pairs:  func(op *history.Op) []string { return []string{"node " + op.Node} },
 			Served: served, Within: recoverWithin, PerMille: 900, AtLeast: 10,
 		},

@@ -142,11 +142,16 @@ type TsOK struct {
 	Ts int64 `json:"ts"`
 }
 
+// Traffic is the event of how many messages nodes sent each other in the whole run.
+type Traffic struct {
+	Messages uint64 `json:"messages"`
+}
+
 // bodies are the messages of every lab here: services have theirs beside those of the workload.
 func bodies() []any {
 	return []any{
 		Echo{}, EchoOK{}, Generate{}, GenerateOK{}, Topology{}, TopologyOK{}, Broadcast{}, BroadcastOK{}, Read{}, ReadOK{}, Add{}, AddOK{},
 		Write{}, WriteOK{}, Cas{}, CasOK{}, Send{}, SendOK{}, Poll{}, PollOK{}, CommitOffsets{}, CommitOffsetsOK{},
-		ListCommittedOffsets{}, ListCommittedOffsetsOK{}, Txn{}, TxnOK{}, Ts{}, TsOK{}, wire.Error{},
+		ListCommittedOffsets{}, ListCommittedOffsetsOK{}, Txn{}, TxnOK{}, Ts{}, TsOK{}, wire.Error{}, Traffic{},
 	}
 }

@@ -2,6 +2,7 @@ package maelstrom
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -68,7 +69,7 @@ func setPromises(t nodes.Topology, letter, noun string, view func(op *history.Op
 	return []labs.Guarantee{
 		{
 			ID: letter + "1", Name: "kept",
-			Statement: fmt.Sprintf("A %s that was acknowledged, or read, is not lost; none stands twice in a reply, and none that nobody sent.", noun),
+			Statement: fmt.Sprintf("Each %s that was acknowledged, or read, is kept; none stands twice in a reply, and none that nobody sent.", noun),
 			Checker:   checker.SetFull[JSON]{View: view, AtLeast: 10},
 			Under:     under,
 		}, {
@@ -97,6 +98,13 @@ func setPromises(t nodes.Topology, letter, noun string, view func(op *history.Op
 					how, evidence := delivery(h, view)
 					worst.Reason = fmt.Sprintf("each of %d nodes has all of %v acknowledged; %s", asked, worst.Evidence["acknowledged"], how)
 					worst.Evidence["delivered_ms"] = evidence
+					if n := len(h.Events); n > 0 && len(h.Ops) > 0 {
+						if sent, counted := h.Events[n-1].Event.(Traffic); counted {
+							per := float64(sent.Messages) / float64(len(h.Ops))
+							worst.Reason += fmt.Sprintf("; nodes sent each other %.2f messages for each operation", per)
+							worst.Evidence["messages_per_operation"] = math.Round(per*100) / 100
+						}
+					}
 				}
 				return worst
 			}),

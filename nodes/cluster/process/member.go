@@ -261,6 +261,9 @@ func (k *child) hear(text []byte) (func(), error) {
 			}
 		}
 		return func() {
+			if to != m {
+				c.carried++
+			}
 			c.network.carry(m.at, to.at, len(line), func() { to.take(line) }, nodes.Link{From: m.id, To: e.Dest})
 		}, nil
 	}

@@ -64,6 +64,7 @@ type Cluster struct {
 	index    map[nodes.ID]*member
 	services map[nodes.ID]*service
 	network  network
+	carried  uint64 // messages from members to other members
 	budget   budget // of bytes of lines that were read and are yet to be handled
 
 	numbers map[nodes.ID]uint64 // requests of each client so far
@@ -73,6 +74,9 @@ type Cluster struct {
 	closed  bool
 	gone    chan struct{} // closed when it is
 }
+
+// Carried returns how many messages members have sent to other members.
+func (c *Cluster) Carried() uint64 { return c.carried }
 
 // A call is a request that waits for its first reply or its time.
 type call struct {
