@@ -26,22 +26,27 @@ type Message struct {
 
 // ReadMessage reads a line, with or without its end. The result shares nothing with the line.
 func ReadMessage(line []byte) (Message, error) {
-	outer, err := ReadEnvelope(line)
+	e, err := ReadEnvelope(line)
 	if err != nil {
 		return Message{}, err
 	}
+	return e.Message()
+}
+
+// Message is the message in the envelope.
+func (e Envelope) Message() (Message, error) {
 	var inner struct {
 		Type      *string `json:"type"`
 		ID        uint64  `json:"msg_id"`
 		InReplyTo uint64  `json:"in_reply_to"`
 	}
-	if err := json.Unmarshal(outer.Body, &inner); err != nil {
+	if err := json.Unmarshal(e.Body, &inner); err != nil {
 		return Message{}, fmt.Errorf("wire: message: body: %w", err)
 	}
 	if inner.Type == nil {
 		return Message{}, fmt.Errorf("wire: message: body: %w", ErrNotObject)
 	}
-	return Message{outer.Src, outer.Dest, inner.ID, inner.InReplyTo, *inner.Type, outer.Body}, nil
+	return Message{e.Src, e.Dest, inner.ID, inner.InReplyTo, *inner.Type, e.Body}, nil
 }
 
 // An Envelope is what there is to know of a line for whoever only carries it: the body is anything that two programs

@@ -22,14 +22,15 @@ const (
 	lineMost   = 16 << 20         // bytes of one line
 	lineTime   = 10 * time.Second // for a long line to end
 	longLine   = 1 << 20          // from here on a line is long
-	longMost   = 64 << 20         // bytes of its long replies, which the history keeps
+	longReply  = 4 << 20          // bytes of a reply that is long
+	longMost   = 24 << 20         // bytes of its long replies, which the history keeps
 	queueLines = 1 << 13          // lines that wait for it to read them; what comes beyond is lost
 	queueBytes = 8 << 20
 	floodLines = 50_000 // that it writes in a second
 	floodBytes = 48 << 20
 	unhandled  = 1 << 12 // lines that were read and not handled: beyond, it is not read from
 
-	readMost = 40 << 20 // bytes of long lines that are being read or handled, of all processes
+	readMost = 24 << 20 // bytes of long lines that are being read or handled, of all processes
 
 	errLine = 2 << 10 // bytes of a line of standard error that are kept
 	errRate = 500     // such lines in a second
@@ -97,6 +98,7 @@ func (c *Cluster) spawn(m *member, program []string, mark string) (*child, error
 	if stderr, theirs[2], err = os.Pipe(); err != nil {
 		return fail(err)
 	}
+	narrow(k.in)
 	k.cmd.Stdin, k.cmd.Stdout, k.cmd.Stderr = theirs[0], theirs[1], theirs[2]
 	if err := k.cmd.Start(); err != nil {
 		return fail(cause(err))
@@ -384,6 +386,12 @@ func (k *child) stderrText() string {
 	lines := k.last
 	if !k.c.own {
 		lines = lines[max(0, len(lines)-errLast):]
+		// What Go says of a crash stands before a stack that may be long.
+		for _, l := range k.last[:len(k.last)-len(lines)] {
+			if strings.HasPrefix(l, "panic: ") || strings.HasPrefix(l, "fatal error: ") {
+				lines = append([]string{l}, lines[1:]...)
+			}
+		}
 	}
 	out := make([]string, len(lines))
 	for i, l := range lines {

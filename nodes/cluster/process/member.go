@@ -270,7 +270,7 @@ func (k *child) hear(text []byte) (func(), error) {
 	if s := c.services[e.Dest]; s != nil {
 		return s.hear(k, e)
 	}
-	msg, err := wire.ReadMessage(text)
+	msg, err := e.Message()
 	if err != nil {
 		return nil, &odd{"wrote a message whose body is none", `a body with a "type", and "msg_id" and "in_reply_to" that are whole numbers where it has them`}
 	}
@@ -280,17 +280,14 @@ func (k *child) hear(text []byte) (func(), error) {
 	case !c.own && e.Dest == greeter:
 		return k.hearGreeted(msg)
 	}
-	if len(text) > longLine {
+	if len(text) > longReply {
 		if k.long += len(text); k.long > longMost {
-			return nil, &odd{fmt.Sprintf("flooded: its replies of more than %d MiB come to more than %d MiB in all", longLine>>20, longMost>>20), "shorter ones"}
+			return nil, &odd{fmt.Sprintf("flooded: its replies of more than %d MiB come to more than %d MiB in all", longReply>>20, longMost>>20), "shorter ones"}
 		}
 	}
 	reply, err := c.decode(msg)
-	if err != nil {
-		return nil, &odd{fmt.Sprintf("answered with what is no reply here (%v)", err), "a reply of this workload: " + strings.Join(c.codec.Names(), ", ")}
-	}
-	size, quote := len(text), short(text)
-	return func() { m.replied(k, msg, reply, size, quote) }, nil
+	a := answer{msg.Dest, msg.InReplyTo, reply, err, len(text), short(text)}
+	return func() { m.replied(k, a) }, nil
 }
 
 // decode reads a reply.
@@ -323,28 +320,42 @@ func (k *child) hearGreeted(msg wire.Message) (func(), error) {
 	}, nil
 }
 
-// replied is a node's reply. One that answers nothing that was ever asked is a mistake of the node; one that comes late,
-// or twice, is not.
-func (m *member) replied(k *child, msg wire.Message, reply any, size int, quote string) {
+// An answer is what a node wrote to a client.
+type answer struct {
+	to    nodes.ID
+	n     uint64 // of the request
+	reply any
+	err   error // it is no reply that is known
+	size  int   // of its line
+	quote string
+}
+
+// replied is told what a node wrote to a client. What answers nothing that was ever asked is a mistake of the node; what
+// comes late, or twice, is not.
+func (m *member) replied(k *child, a answer) {
 	c := m.c
-	asked, known := c.numbers[msg.Dest]
+	asked, known := c.numbers[a.to]
+	call := c.calls[nodes.Request(a.to, a.n)]
+	var why *odd
 	switch {
-	case k.mute:
-		return
 	case !known:
-		m.oddly(k, quote, &odd{fmt.Sprintf("wrote to %q, whom nobody knows", msg.Dest), "a node, a service" + c.serviceNames() + " or a client that asked something"})
+		why = &odd{fmt.Sprintf("wrote to %q, whom nobody knows", a.to), "a node, a service" + c.serviceNames() + " or a client that asked something"}
+	case a.n == 0:
+		why = &odd{"wrote to a client what answers nothing", `an "in_reply_to" that is the "msg_id" of a request of its`}
+	case a.n > asked:
+		why = &odd{fmt.Sprintf("answered request %d of %s, which has made %d", a.n, a.to, asked), `an "in_reply_to" that is the "msg_id" of the request`}
+	case a.err != nil && call != nil:
+		why = &odd{fmt.Sprintf("answered with what is no reply (%v)", a.err), fmt.Sprintf("a reply to %s, as %s_ok, or an error", call.asked, call.asked)}
+	case a.err != nil:
+		why = &odd{fmt.Sprintf("answered with what is no reply (%v)", a.err), "a reply to what it was asked, or an error"}
+	case call == nil:
 		return
-	case msg.InReplyTo == 0:
-		m.oddly(k, quote, &odd{"wrote to a client what answers nothing", `an "in_reply_to" that is the "msg_id" of a request of its`})
-		return
-	case msg.InReplyTo > asked:
-		m.oddly(k, quote, &odd{fmt.Sprintf("answered request %d of %s, which has made %d", msg.InReplyTo, msg.Dest, asked), `an "in_reply_to" that is the "msg_id" of the request`})
+	default:
+		c.network.carry(m.at, call.from, a.size, func() { c.answer(nodes.Request(a.to, a.n), a.reply, true) },
+			nodes.Link{From: m.id, To: nodes.Clients}, nodes.Link{From: m.id, To: call.from.ID})
 		return
 	}
-	id := nodes.Request(msg.Dest, msg.InReplyTo)
-	if call := c.calls[id]; call != nil {
-		c.network.carry(m.at, call.from, size, func() { c.answer(id, reply, true) }, nodes.Link{From: m.id, To: nodes.Clients}, nodes.Link{From: m.id, To: call.from.ID})
-	}
+	m.oddly(k, a.quote, why)
 }
 
 // oddly ends a node for what it wrote.

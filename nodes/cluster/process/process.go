@@ -24,7 +24,7 @@ import (
 )
 
 const (
-	bootPatience  = 10 * time.Second // for a node to answer init
+	bootPatience  = 20 * time.Second // for a node to answer init
 	callPatience  = 10 * time.Second // for an operating system to do one thing
 	closePatience = 3 * time.Second
 )
@@ -80,8 +80,9 @@ func (c *Cluster) Carried() uint64 { return c.carried }
 
 // A call is a request that waits for its first reply or its time.
 type call struct {
-	from nodes.Member
-	done func(any, bool)
+	from  nodes.Member
+	asked string // the type of the request
+	done  func(any, bool)
 }
 
 // Start makes a cluster of the topology's members, each the program of the spec with a folder of its own to work in, and
@@ -199,7 +200,8 @@ func (c *Cluster) Call(from nodes.Member, to nodes.ID, body any, wait time.Durat
 	c.numbers[name]++
 	n := c.numbers[name]
 	id := nodes.Request(name, n)
-	c.calls[id] = &call{from, done}
+	asked, _ := c.codec.Name(body)
+	c.calls[id] = &call{from, asked, done}
 	c.Post(c.Now()+max(wait, 0), func() { c.answer(id, nil, false) })
 	text, err := c.codec.Encode(body)
 	if err != nil {

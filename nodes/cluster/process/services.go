@@ -50,7 +50,7 @@ func (c *Cluster) serviceNames() string {
 
 // hear reads a line from a node to the service. What the service does not know is refused as its protocol says.
 func (s *service) hear(k *child, e wire.Envelope) (func(), error) {
-	msg, err := wire.ReadMessage([]byte(`{"body":` + string(e.Body) + `}`))
+	msg, err := e.Message()
 	if err != nil {
 		return nil, &odd{fmt.Sprintf("asked %s something that is no request", s.id), `a body with a "type" and, as a whole number, a "msg_id"`}
 	}

@@ -30,6 +30,13 @@ func newRun() string {
 // inherit makes this process the parent of what its children leave behind.
 func inherit() { unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
 
+// narrow makes a pipe hold little, so that it shows soon when nobody reads from it.
+func narrow(pipe *os.File) {
+	if raw, err := pipe.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) { unix.FcntlInt(fd, unix.F_SETPIPE_SZ, os.Getpagesize()) })
+	}
+}
+
 // A proc is what is known of a process.
 type proc struct {
 	pid, parent, group int
