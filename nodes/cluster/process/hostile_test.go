@@ -182,7 +182,7 @@ func TestAHostileNodeGetsAVerdictAndLeavesNothing(t *testing.T) {
 			defer cancel()
 			lab := exec.CommandContext(ctx, self, "run", "echo", "--bin", self, "--nodes", "2", "--nemesis", "none", "--time", "6s", "--rate", "80",
 				"--format", "json", "--store", filepath.Join(dir, "store"), "--", "be", c.character, dir)
-			lab.Env = append(os.Environ(), "PROCESS_TEST="+dir)
+			lab.Env = append(os.Environ(), "PROCESS_TEST="+dir, "TMPDIR="+dir)
 			var stdout, stderr bytes.Buffer
 			lab.Stdout, lab.Stderr = &stdout, &stderr
 			lab.Run()
@@ -231,7 +231,7 @@ func TestWhatALabThatWasKilledLeftIsEndedByTheNext(t *testing.T) {
 	}
 	dir := t.TempDir()
 	lab := exec.Command(self, "run", "echo", "--bin", self, "--nodes", "2", "--nemesis", "none", "--store", filepath.Join(dir, "store"), "--", "be", "stubborn")
-	lab.Env = append(os.Environ(), "PROCESS_TEST="+dir)
+	lab.Env = append(os.Environ(), "PROCESS_TEST="+dir, "TMPDIR="+dir)
 	if err := lab.Start(); err != nil {
 		t.Fatal(err)
 	}
