@@ -20,7 +20,7 @@ import (
 // What is kept for one process, or taken from it, at most.
 const (
 	lineMost   = 16 << 20         // bytes of one line
-	lineTime   = 10 * time.Second // for a long line to end
+	lineTime   = 10 * time.Second // for the next MiB of a long line to come
 	longLine   = 1 << 20          // from here on a line is long
 	longReply  = 4 << 20          // bytes of a reply that is long
 	longMost   = 24 << 20         // bytes of its long replies, which the history keeps
@@ -57,7 +57,8 @@ type child struct {
 	news   chan struct{}
 	taken  atomic.Uint64 // writes that have ended
 
-	slots chan struct{} // one for each line that is read and not handled
+	behind atomic.Bool   // it may wait for the lab to read what it writes, and so not read itself
+	slots  chan struct{} // one for each line that is read and not handled
 
 	errMu sync.Mutex
 	last  []string // of standard error
@@ -280,6 +281,7 @@ func (k *child) read() {
 		if err == nil {
 			f, err = k.hear(text)
 		}
+		k.behind.Store(false)
 		if why := (*odd)(nil); errors.As(err, &why) {
 			quote := short(text)
 			k.c.Arrive(func() { k.m.oddly(k, quote, why) })
@@ -289,8 +291,13 @@ func (k *child) read() {
 		} else {
 			select {
 			case k.slots <- struct{}{}:
-			case <-k.c.gone:
-				return
+			default:
+				k.behind.Store(true)
+				select {
+				case k.slots <- struct{}{}:
+				case <-k.c.gone:
+					return
+				}
 			}
 			k.c.Arrive(func() {
 				<-k.slots
@@ -310,6 +317,7 @@ func (k *child) read() {
 func (k *child) line(in *bufio.Reader) (text []byte, weight int, err error) {
 	var all []byte
 	for {
+		before := len(all) / longLine
 		text, err = in.ReadSlice('\n')
 		if err == nil && all == nil {
 			return text, 0, nil
@@ -325,12 +333,15 @@ func (k *child) line(in *bufio.Reader) (text []byte, weight int, err error) {
 				return nil, weight, err
 			default:
 			}
-			return all, weight, &odd{fmt.Sprintf("began a line of more than %d MiB and did not end it within %s", longLine>>20, lineTime), "a line that ends"}
+			return all, weight, &odd{fmt.Sprintf("began a line of more than %d MiB and did not go on with it for %s", longLine>>20, lineTime), "a line that ends"}
 		case !errors.Is(err, bufio.ErrBufferFull):
 			return nil, weight, err
 		case len(all) > lineMost:
 			return all, weight, &odd{fmt.Sprintf("flooded: it wrote a line of more than %d MiB", lineMost>>20), "a shorter one"}
+		case len(all)/longLine > before && weight > 0:
+			k.out.SetReadDeadline(time.Now().Add(lineTime))
 		case len(all) > longLine && weight == 0:
+			k.behind.Store(true)
 			weight = lineMost
 			if !k.c.budget.take(weight) {
 				return nil, 0, io.EOF

@@ -92,16 +92,13 @@ func be(character string, args []string) {
 			if echoes++; echoes == 5 {
 				n.misbehave(character, m)
 			}
-			n.reply(m, map[string]any{"type": "echo_ok", "echo": m.Body["echo"], "note": strings.Repeat("x", int(padding(character, echoes)))})
+			n.reply(m, map[string]any{"type": "echo_ok", "echo": m.Body["echo"], "note": strings.Repeat("x", padding(character, echoes))})
 		}
 	}
 }
 
-func padding(character string, echoes int) float64 {
+func padding(character string, echoes int) int {
 	if character == "long once" && echoes == 3 {
-		return 10 << 20
-	}
-	if character == "long" {
 		return 10 << 20
 	}
 	return 0
@@ -115,6 +112,12 @@ func (n *node) misbehave(character string, m message) {
 		fmt.Println(`{"src":"n1","dest":"c1","body":[1]}`)
 	case "endless":
 		for text := bytes.Repeat([]byte("x"), 1<<20); ; {
+			os.Stdout.Write(text)
+		}
+	case "long":
+		text := []byte(fmt.Sprintf(`{"src":"%s","dest":"%s","body":{"type":"echo_ok","in_reply_to":%v,"echo":"x","note":"%s"}}`+"\n",
+			n.me, m.Src, m.Body["msg_id"], strings.Repeat("x", 10<<20)))
+		for range 10 {
 			os.Stdout.Write(text)
 		}
 	case "floods":
@@ -179,7 +182,7 @@ func TestAHostileNodeGetsAVerdictAndLeavesNothing(t *testing.T) {
 			defer cancel()
 			lab := exec.CommandContext(ctx, self, "run", "echo", "--bin", self, "--nodes", "2", "--nemesis", "none", "--time", "6s", "--rate", "80",
 				"--format", "json", "--store", filepath.Join(dir, "store"), "--", "be", c.character, dir)
-			lab.Env = append(os.Environ(), "PROCESS_TEST="+dir)
+			lab.Env = append(os.Environ(), "PROCESS_TEST="+dir, "TMPDIR="+dir)
 			var stdout, stderr bytes.Buffer
 			lab.Stdout, lab.Stderr = &stdout, &stderr
 			lab.Run()
@@ -228,7 +231,7 @@ func TestWhatALabThatWasKilledLeftIsEndedByTheNext(t *testing.T) {
 	}
 	dir := t.TempDir()
 	lab := exec.Command(self, "run", "echo", "--bin", self, "--nodes", "2", "--nemesis", "none", "--store", filepath.Join(dir, "store"), "--", "be", "stubborn")
-	lab.Env = append(os.Environ(), "PROCESS_TEST="+dir)
+	lab.Env = append(os.Environ(), "PROCESS_TEST="+dir, "TMPDIR="+dir)
 	if err := lab.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -56,7 +56,7 @@ const (
 func (m *member) start() {
 	c := m.c
 	m.up, m.ready, m.booted, m.life, m.slow = true, false, c.Now(), m.life+1, 0
-	life, old, busy, program, mark := m.life, m.last, m.busy, m.program, fmt.Sprintf("%s/%s/%d", c.run, m.id, m.life)
+	life, old, busy, wipe, program, mark := m.life, m.last, m.busy, m.own.gone, m.program, fmt.Sprintf("%s/%s/%d", c.run, m.id, m.life)
 	c.booting.Add(1)
 	go func() {
 		defer c.booting.Done()
@@ -66,9 +66,11 @@ func (m *member) start() {
 		if busy != nil {
 			<-busy
 		}
-		if err := m.prepare(); err != nil {
-			c.Arrive(func() { m.unborn(life, err) })
-			return
+		if wipe {
+			if err := empty(m.dir); err != nil {
+				c.Arrive(func() { m.unborn(life, err) })
+				return
+			}
 		}
 		k, err := c.spawn(m, program, mark)
 		if err != nil {
@@ -106,7 +108,7 @@ func (m *member) introduce(k *child) {
 	if m.c.own {
 		k.say(labName, 1, host.Ctl{Skew: &m.own.skew, Disk: &m.own.disk})
 		k.say(labName, 2, host.Init{
-			NodeID: m.id, NodeIDs: topology.IDs(), Topology: &topology, Seed: m.c.spec.Seed, Bug: m.c.spec.Bug, Boot: m.own.boot.String(),
+			NodeID: m.id, NodeIDs: topology.IDs(), Topology: &topology, Seed: m.c.spec.Seed, Bug: m.c.spec.Bug, Boot: m.own.word(),
 		})
 		return
 	}
@@ -215,7 +217,7 @@ func (m *member) lastWords() string {
 func (c *Cluster) watch() {
 	c.After(watchEvery, c.watch)
 	for _, m := range c.members {
-		if m.child == nil || m.paused {
+		if m.child == nil || m.paused || m.child.behind.Load() {
 			m.slow = 0
 			continue
 		}

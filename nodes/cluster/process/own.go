@@ -20,8 +20,8 @@ type Own struct{ *Cluster }
 
 // own is what only a node of ours may suffer from, and what is known of it.
 type own struct {
-	boot  nodes.Boot // of the next boot
-	skew  host.Skew  // as it is to be, also after the next boot
+	gone  bool      // its disk is gone, and it has not run for long since: at its next boot it is another member
+	skew  host.Skew // as it is to be, also after the next boot
 	disk  host.DiskFaults
 	tears uint64 // how many power losses it has had, which are drawn one by one
 }
@@ -32,12 +32,20 @@ const settled = 2 * time.Second
 
 // fall notes that the node is about to die.
 func (o *own) fall(m *member) {
-	if m.ready && (o.boot == nodes.New || m.c.Now()-m.booted > settled) {
-		o.boot = nodes.Restart
+	if m.ready && m.c.Now()-m.booted > settled {
+		o.gone = false
 	}
 }
 
-func (o *own) wiped() { o.boot = nodes.Replaced }
+func (o *own) wiped() { o.gone = true }
+
+// word is the boot that init tells. Its folder knows whether it is the first.
+func (o *own) word() string {
+	if o.gone {
+		return nodes.Replaced.String()
+	}
+	return ""
+}
 
 // StartOwn makes a cluster of the topology's members, each the system's own node in a process of this very program, which
 // must have the command node. It returns as Start does.
@@ -55,14 +63,6 @@ func StartOwn(spec nodes.Spec) (*Own, error) {
 		c.After(saveEvery*time.Duration(i+1)/time.Duration(len(c.members)), m.save)
 	}
 	return o, nil
-}
-
-// prepare makes a node's folder fit for its next boot.
-func (m *member) prepare() error {
-	if m.c.own && m.own.boot == nodes.Replaced {
-		return empty(m.dir)
-	}
-	return nil
 }
 
 // hearOwn reads what our own node tells the lab.
