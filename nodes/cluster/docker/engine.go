@@ -68,7 +68,8 @@ func connect(ctx context.Context) (*engine, error) {
 	if err != nil {
 		return nil, noEngine(err)
 	}
-	e := &engine{provider: provider, api: provider.Client()}
+	e := &engine{provider: provider, api: open{provider.Client()}}
+	provider.SetClient(e.api)
 	v, err := e.api.ServerVersion(ctx, client.ServerVersionOptions{})
 	if err != nil {
 		return nil, noEngine(err)
@@ -88,6 +89,12 @@ func connect(ctx context.Context) (*engine, error) {
 	}
 	return e, nil
 }
+
+// An open client is closed by nobody. The library closes its client's connections at the end of each call, and with them
+// the request that another goroutine may just be making on one.
+type open struct{ client.APIClient }
+
+func (open) Close() error { return nil }
 
 // answers says why the engine that the environment names does not answer.
 func answers(ctx context.Context) error {
