@@ -2,6 +2,7 @@ package queue
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,6 +22,8 @@ type Group struct {
 	Number int    // from 1; 0 for the directory
 	Voters []nodes.ID
 }
+
+func (g *Group) has(id nodes.ID) bool { return slices.Contains(g.Voters, id) }
 
 // Directory is the name of the group that has one voter in each region, and says which region serves which keyspace.
 const Directory = "D"
@@ -67,12 +70,14 @@ func name(region string, number int) string { return region + strconv.Itoa(numbe
 // numberOf returns the number of the group in which something with that name is kept, among those of a region.
 func numberOf(name string) int { return int(pack.Mix(pack.Hash(name))%GroupsPerRegion) + 1 }
 
+// firstSize is how many hashes a shard has at first.
+const firstSize = 1 << 16 / GroupsPerRegion
+
 // First returns the shards that a keyspace has at first, each in the group of its place in the list, from 1.
 func First(home string) []Shard {
 	var all []Shard
-	const size = 1 << 16 / GroupsPerRegion
 	for i := range GroupsPerRegion {
-		all = append(all, Shard{span{home, uint16(i * size), uint16((i+1)*size - 1)}.String(), 1})
+		all = append(all, Shard{span{home, uint16(i * firstSize), uint16((i+1)*firstSize - 1)}.String(), 1})
 	}
 	return all
 }
@@ -87,6 +92,8 @@ type span struct {
 }
 
 func (s span) String() string { return fmt.Sprintf("%s/%04x-%04x", s.home, s.from, s.to) }
+
+func (s span) size() int { return int(s.to) - int(s.from) + 1 }
 
 func (s span) holds(home string, hash uint16) bool {
 	return s.home == home && s.from <= hash && hash <= s.to
