@@ -130,7 +130,7 @@ func (l *Logs) Receive(env nodes.Env, m nodes.Message) bool {
 		if g := l.named[b.Group]; g != nil && b.Message != nil {
 			g.step(env, m.From, b.Message)
 		}
-	case Join:
+	case Rejoin:
 		if g := l.named[b.Group]; g != nil {
 			g.join(m.From, b.Raft)
 		}

@@ -92,7 +92,7 @@ type growth struct {
 	at      uint64 // index of the last snapshot
 	size    int    // bytes of the last snapshot
 	bytes   int    // written since
-	changed bool   // members have changed since
+	changed bool   // members have changed since, or somebody has asked for one
 }
 
 func (w *growth) grow(bytes int) { w.bytes += bytes }
@@ -125,6 +125,10 @@ func (g *Group) snapshotIfDue(env nodes.Env) {
 	g.growth = growth{at: g.applied, size: len(data)}
 	env.Reached("raft: snapshot taken")
 }
+
+// SnapshotSoon has this member take a snapshot once the entries at hand are applied, as if one were due. It is called from
+// Machine.Apply.
+func (g *Group) SnapshotSoon() { g.changed = true }
 
 // install stores a snapshot that the leader sent in place of all entries.
 func (g *Group) install(env nodes.Env) {
