@@ -6,6 +6,7 @@ import (
 
 	"faultlab/cmd"
 	"faultlab/labs/multimaster"
+	"faultlab/labs/queue"
 )
 
-func main() { os.Exit(cmd.Main(multimaster.Lab())) }
+func main() { os.Exit(cmd.Main(multimaster.Lab(), queue.Lab())) }
