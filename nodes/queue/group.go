@@ -34,8 +34,8 @@ type leader struct {
 	polls   []*poll          // for records, a claim or a parent, in the order they came
 	stirred map[Shard]bool   // shards in which polls may find something, since the last look
 
-	sends  []marked // that wait to be proposed together
-	flying int      // puts that are proposed and not yet applied
+	sends  []marked           // that wait to be proposed together
+	flying int                // puts that are proposed and not yet applied
 	ahead  map[Shard][]Record // what they will add, for two mistakes (foresee)
 
 	errands map[string]int     // when questions to other groups may be asked again, by what they are about
