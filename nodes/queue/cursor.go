@@ -117,16 +117,18 @@ func (m *machine) commit(env nodes.Env, c *commit) any {
 	}
 	at := s.cursor(c.Group)
 	switch {
-	case c.Generation < at.Generation:
+	case c.Generation < at.Generation && m.bug != zombieCommits:
 		env.Reached("queue: a commit of an old generation was refused")
 		return Refused{"a newer generation of the group has been seen"}
 	case c.Seq > s.end():
 		return Refused{"there is no such place yet"}
-	case !at.Open:
+	case !at.Open && m.bug != childBeforeParentEnd:
 		return NotNow{"the group has not dealt with all of the parent"}
 	}
-	at.Generation = c.Generation
-	at.Seq = max(at.Seq, c.Seq)
+	at.Generation = max(at.Generation, c.Generation)
+	if c.Seq > at.Seq || m.bug == cursorGoesBack {
+		at.Seq = c.Seq
+	}
 	if s.finished(c.Group) {
 		for _, child := range s.Children {
 			m.lead.stir(child.Shard)

@@ -34,10 +34,11 @@ type leader struct {
 	polls   []*poll          // for records, a claim or a parent, in the order they came
 	stirred map[Shard]bool   // shards in which polls may find something, since the last look
 
-	sends  []marked // that wait to be proposed together
-	flying int      // puts that are proposed and not yet applied
+	sends  []marked           // that wait to be proposed together
+	flying int                // puts that are proposed and not yet applied
+	ahead  map[Shard][]Record // what they will add, for two mistakes (foresee)
 
-	errands map[string]bool    // questions to other groups that are not yet answered, by what they are about
+	errands map[string]int     // when questions to other groups may be asked again, by what they are about
 	done    map[finishing]bool // what other groups have said that it is finished
 	ticks   int
 	sinceMs int64 // of ticks that no age entry has told yet
@@ -62,8 +63,8 @@ type poll struct {
 // newLeader begins a leadership. Its marks begin where no other's are: its term is part of them.
 func newLeader(g *group, term uint64) *leader {
 	return &leader{
-		group: g, mark: term << 32, waiting: map[uint64]asker{}, stirred: map[Shard]bool{},
-		errands: map[string]bool{}, done: map[finishing]bool{}, load: load{},
+		group: g, mark: term << 32, waiting: map[uint64]asker{}, ahead: map[Shard][]Record{}, stirred: map[Shard]bool{},
+		errands: map[string]int{}, done: map[finishing]bool{}, load: load{},
 	}
 }
 
@@ -188,6 +189,9 @@ func (l *leader) send(env nodes.Env, a asker, b Send) {
 	l.mark++
 	l.waiting[l.mark] = a
 	l.sends = append(l.sends, marked{l.mark, b})
+	if l.m.bug == ackBeforeQuorum || l.m.bug == readPastApplied {
+		l.foresee(env, b)
+	}
 	if l.flying < maxFlying {
 		l.launch(env)
 	}
@@ -259,18 +263,38 @@ func (l *leader) try(env nodes.Env, p *poll) (answered bool) {
 			p.asked = l.offer(env, &claim{Shard: p.Shard, Group: p.Group, Generation: p.Generation})
 		}
 		return false
-	case !c.Open:
+	case !c.Open && l.m.bug != childBeforeParentEnd:
 		l.open(env, s, p.Group)
 		return false
 	case p.After+1 < s.First:
 		l.answer(env, p.asker, Gone{p.Shard, s.First})
 		return true
 	}
-	if p.After >= s.end() && !s.Sealed && p.ticks > 0 {
+	if p.After >= s.end() && !s.Sealed && p.ticks > 0 && len(l.ahead[p.Shard]) == 0 {
 		return false
 	}
-	l.answer(env, p.asker, s.records(p.After, p.Max))
+	r := s.records(p.After, p.Max)
+	if ahead := l.ahead[p.Shard]; l.m.bug == readPastApplied && len(r.Records) == 0 && p.After == s.end() && len(ahead) > 0 {
+		r.Records, r.End = slices.Clone(ahead), s.end()+uint64(len(ahead))
+	}
+	l.answer(env, p.asker, r)
 	return true
+}
+
+// foresee is the part that two mistakes share: it takes it that what is proposed will be committed, in that order.
+func (l *leader) foresee(env nodes.Env, b Send) {
+	s := l.m.live(b.Home, HashOf(b.Key))
+	if how, _ := s.standing(b.Producer, b.Number, uint64(len(b.Values))); how != fresh {
+		return
+	}
+	seq := s.end() + uint64(len(l.ahead[s.Shard])) + 1
+	for i, v := range b.Values {
+		l.ahead[s.Shard] = append(l.ahead[s.Shard], Record{seq + uint64(i), b.Producer, b.Number + uint64(i), b.Key, v})
+	}
+	if l.m.bug == ackBeforeQuorum {
+		l.reply(env, l.mark, SendOK{s.Shard, seq})
+	}
+	l.look(env, func(p *poll) bool { return p.Shard == s.Shard })
 }
 
 // records shows a part of a shard.
@@ -324,6 +348,9 @@ func (m *machine) describe(home string) Described {
 func (l *leader) added(s *shard, n int) {
 	if l != nil {
 		l.stirred[s.Shard] = true
+		if ahead := l.ahead[s.Shard]; len(ahead) > 0 {
+			l.ahead[s.Shard] = ahead[min(n, len(ahead)):]
+		}
 		l.load.of(s.Shard).sends += n
 	}
 }

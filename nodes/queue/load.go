@@ -25,12 +25,10 @@ func (l load) of(s Shard) *rate {
 // splitTick repeats what other groups have not yet answered, and at the end of a window splits what is hot and merges what
 // is cold.
 func (l *leader) splitTick(env nodes.Env) {
-	if l.ticks%errandTicks == 0 {
-		l.handOver(env)
-		for _, s := range l.m.lives {
-			if s.Engaged != nil {
-				l.woo(env, s)
-			}
+	l.handOver(env)
+	for _, s := range l.m.lives {
+		if s.Engaged != nil {
+			l.woo(env, s)
 		}
 	}
 	if l.ticks%windowTicks > 0 {

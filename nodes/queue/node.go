@@ -51,7 +51,10 @@ func (n *node) join(env nodes.Env, at *Group) {
 	if at.Region == "" {
 		election = time.Second
 	}
-	g.log = n.logs.Add(raftlog.Config{Name: at.Name, Voters: at.Voters, Tick: tick, Election: election}, g.m)
+	g.log = n.logs.Add(raftlog.Config{
+		Name: at.Name, Voters: at.Voters, Tick: tick, Election: election,
+		Unsynced: n.bug == ackBeforeSync, Cleans: n.bug == orphanCleanup,
+	}, g.m)
 	n.groups = append(n.groups, g)
 	n.byName[at.Name] = g
 }

@@ -26,7 +26,7 @@ const (
 
 	maxFlying   = 4  // entries with sends that a leader has on their way, before more sends share one
 	claimTicks  = 10 // a poll waits so long for its claim, or for the end of a parent
-	errandTicks = 6  // a leader repeats what another group has not answered
+	errandTicks = 4  // a leader asks another group again
 
 	windowTicks = 40     // of counting sends
 	hotSends    = 40 * 2 // in a window: above this a shard is hot

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"fmt"
 	"slices"
 
 	"faultlab/nodes"
@@ -62,7 +63,7 @@ func (n *node) accept(env nodes.Env, from nodes.ID, body any) {
 		r.route = route{home: b.Home, hash: HashOf(b.Key)}
 	case Poll:
 		r.route = route{home: b.Shard.Home(), shard: b.Shard}
-		r.wait = min(b.WaitMs, maxWaitMs) / int(tick.Milliseconds())
+		r.wait = max(claimTicks, min(b.WaitMs, maxWaitMs)/int(tick.Milliseconds()))
 	case Commit:
 		r.route = route{home: b.Shard.Home(), shard: b.Shard}
 	case Read:
@@ -169,20 +170,32 @@ func (n *node) send(env nodes.Env, r *request, to nodes.ID) {
 	env.Send(to, a)
 }
 
+func (n *node) request(number uint64) *request {
+	for _, r := range n.router.requests {
+		if r.number == number {
+			return r
+		}
+	}
+	return nil
+}
+
+func (n *node) end(r *request) {
+	n.router.requests = slices.DeleteFunc(n.router.requests, func(o *request) bool { return o == r })
+}
+
 // answered handles an answer.
 func (n *node) answered(env nodes.Env, from nodes.ID, b Answer) {
-	i := slices.IndexFunc(n.router.requests, func(r *request) bool { return r.number == b.Request })
-	if i < 0 {
+	r := n.request(b.Request)
+	if r == nil {
 		return // answered, given up, or asked by a former life of this node
 	}
-	r := n.router.requests[i]
 	switch body := b.body().(type) {
 	case NotLeader:
 		n.notLeader(env, r, b, body)
 	case Elsewhere:
 		n.elsewhere(env, r, b, body)
 	default:
-		n.router.requests = slices.Delete(n.router.requests, i, i+1)
+		n.end(r)
 		n.finish(env, r, body)
 	}
 }
@@ -221,7 +234,11 @@ func (n *node) elsewhere(env nodes.Env, r *request, b Answer, body Elsewhere) {
 	}
 	r.open = false
 	if r.shard != (Shard{}) {
-		r.turn = (r.turn + 1) % GroupsPerRegion
+		if r.turn++; r.turn == GroupsPerRegion {
+			n.end(r)
+			n.finish(env, r, NotNow{"no group knows this shard"})
+			return
+		}
 	}
 	if n.target(r) == r.group || r.hops >= hopsMax {
 		n.later(r)
@@ -272,6 +289,8 @@ func (n *node) giveUp(env nodes.Env, r *request) {
 		r.unsure = r.unsure || r.open
 		if r.then != nil {
 			r.then(env, nil)
+		} else if _, send := body.(Send); send && n.bug == refuseUnknown {
+			env.Send(r.client, Refused{"no leader has taken it"})
 		} else if !r.unsure || !changes(body) {
 			env.Send(r.client, NotNow{"no leader has taken it"})
 		}
@@ -289,11 +308,15 @@ func (n *node) routerTick(env nodes.Env) {
 		}
 		switch {
 		case r.ticks > giveUpTicks+r.wait:
-			n.router.requests = slices.DeleteFunc(n.router.requests, func(o *request) bool { return o == r })
+			n.end(r)
 			n.giveUp(env, r)
 		case r.open && r.quiet >= patience+r.wait:
 			n.rotate(r.group)
 			env.Reached("queue: a gateway asked again after silence")
+			if b, ok := r.body.(Send); ok && n.bug == retryAsNew {
+				b.Producer = fmt.Sprintf("%s again %d", b.Producer, r.ticks)
+				r.body = b
+			}
 			n.send(env, r, "")
 		case !r.open:
 			n.send(env, r, "")

@@ -16,6 +16,11 @@ func (m *machine) Restore(_ uint64, data []byte) {
 	m.clear()
 	pack.Read(data, m.pack)
 	m.sort()
+	if m.bug == dedupNotInSnapshot {
+		for _, s := range m.list {
+			s.producers = map[string]*producer{}
+		}
+	}
 }
 
 // pack says what the state is, in an order that depends on the content alone.

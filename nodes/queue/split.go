@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"math"
 	"slices"
 
 	"faultlab/nodes"
@@ -137,13 +138,13 @@ func (c *adopt) apply(env nodes.Env, m *machine) {
 
 // adopt begins a shard, once: whatever comes of it later, it is not begun again.
 func (m *machine) adopt(env nodes.Env, c *adopt) bool {
-	if m.shards[c.Child.Shard] != nil {
+	if m.shards[c.Child.Shard] != nil && m.bug != adoptAgain {
 		env.Reached("queue: a shard was handed over again")
 		return true
 	}
 	s := newShard(c.Child.Shard)
 	s.Parents = c.Parents
-	s.take(c)
+	m.inherit(s, c)
 	for _, p := range c.Parents { // of a merge, the left one
 		if p.Shard != c.From {
 			left := m.shards[p.Shard]
@@ -151,7 +152,7 @@ func (m *machine) adopt(env nodes.Env, c *adopt) bool {
 				return false
 			}
 			m.end(env, left, []birth{c.birth})
-			s.take(adoption(c.birth, left))
+			m.inherit(s, adoption(c.birth, left))
 			env.Reached("queue: two shards were merged")
 		}
 	}
@@ -161,10 +162,12 @@ func (m *machine) adopt(env nodes.Env, c *adopt) bool {
 	return true
 }
 
-// take inherits what a parent hands over.
-func (s *shard) take(c *adopt) {
+// inherit gives a shard what a parent hands over.
+func (m *machine) inherit(s *shard, c *adopt) {
 	for _, p := range c.Producers {
-		s.inherit(p)
+		if m.bug != dedupResetOnEpochBump {
+			s.inherit(p)
+		}
 	}
 	for _, from := range c.Cursors {
 		at := s.cursor(from.Group)
@@ -323,7 +326,7 @@ func (l *leader) handOver(env nodes.Env) {
 
 // adopt puts in the log what another group hands over.
 func (l *leader) adopt(env nodes.Env, a asker, b Adopt) {
-	if l.m.shards[b.Child] != nil {
+	if l.m.shards[b.Child] != nil && l.m.bug != adoptAgain {
 		l.answer(env, a, Done{})
 		return
 	}
@@ -331,15 +334,15 @@ func (l *leader) adopt(env nodes.Env, a asker, b Adopt) {
 	env.Reached("queue: a shard was handed over")
 }
 
-// errand asks the leader of another group of this region, once at a time for each thing that it is about. then is called
-// if there is an answer and this member still leads.
+// errand asks the leader of another group of this region, once at a time for each thing that it is about, and not again
+// for a while. then is called if there is an answer and this member still leads.
 func (l *leader) errand(env nodes.Env, about string, number int, body any, then func(env nodes.Env, l *leader, answer any)) {
-	if l.errands[about] {
+	if l.ticks < l.errands[about] {
 		return
 	}
-	l.errands[about] = true
+	l.errands[about] = math.MaxInt
 	l.n.ask(env, name(l.Region, number), body, func(env nodes.Env, answer any) {
-		delete(l.errands, about)
+		l.errands[about] = l.ticks + errandTicks
 		if answer != nil && l.m.lead == l {
 			then(env, l, answer)
 		}
