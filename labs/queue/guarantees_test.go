@@ -277,12 +277,6 @@ func TestEachPromiseIsKeptAndBroken(t *testing.T) {
 			s.send(left, 1, 2, 1)
 			s.poll(plainGroup, left, 0, 2, 1)
 		}},
-		{"Q9", "the parent is served after its seal", history.Fail, func(s *story) {
-			s.split(0)
-			s.send(left, 1, 1, 1)
-			s.poll(plainGroup, left, 0, 1, 1)
-			s.event("a2", q.Serves{Group: "A1", Shard: first})
-		}},
 		{"Q9", "the child is served before the seal", history.Fail, func(s *story) {
 			s.event("a1", q.Serves{Group: "A1", Shard: left})
 			s.send(left, 1, 1, 1)
