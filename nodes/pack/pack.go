@@ -120,6 +120,27 @@ func List[T any](p *Pack, list *[]T, each func(*T, *Pack)) {
 	}
 }
 
+// New is what a list holds by pointer.
+func New[T any](each func(*T, *Pack)) func(**T, *Pack) {
+	return func(v **T, p *Pack) {
+		if p.reading {
+			*v = new(T)
+		}
+		each(*v, p)
+	}
+}
+
+// Optional is a value that may be nil.
+func Optional[T any](p *Pack, v **T, each func(*T, *Pack)) {
+	there := *v != nil
+	p.Flag(&there)
+	if there {
+		New(each)(v, p)
+	} else {
+		*v = nil
+	}
+}
+
 // Name is a string of a type of its own.
 func Name[S ~string](p *Pack, v *S) {
 	s := string(*v)

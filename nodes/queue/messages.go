@@ -144,14 +144,20 @@ type Described struct {
 
 // A State is what a region has of a shard.
 type State struct {
-	Shard   Shard    `json:"shard"`
-	Group   string   `json:"group"` // the consensus group that holds it
-	End     uint64   `json:"end"`
-	First   uint64   `json:"first"` // what is before was dropped by retention
-	Sealed  bool     `json:"sealed,omitempty"`
-	Parents []Shard  `json:"parents,omitempty"`
-	Sum     uint64   `json:"sum,string"` // of all records 1 to End, in order
-	Cursors []Cursor `json:"cursors,omitempty"`
+	Shard   Shard     `json:"shard"`
+	Group   string    `json:"group"` // the consensus group that holds it
+	End     uint64    `json:"end"`
+	First   uint64    `json:"first"` // what is before was dropped by retention
+	Sealed  bool      `json:"sealed,omitempty"`
+	Parents []Shard   `json:"parents,omitempty"`
+	Sum     uint64    `json:"sum,string"` // of all records 1 to End, in order
+	Cursors []Reading `json:"cursors,omitempty"`
+}
+
+// A Reading is how far a consumer group has dealt with a shard: up to Seq.
+type Reading struct {
+	Group string `json:"group"`
+	Seq   uint64 `json:"seq"`
 }
 
 // Deliver hands the effects of records to the idempotent sink of a keyspace: each name takes effect once.

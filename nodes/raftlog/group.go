@@ -93,7 +93,7 @@ func (g *Group) step(env nodes.Env, from nodes.ID, shared *raftpb.Message) {
 	}
 	m := *shared
 	m.Entries = m.Entries[:len(m.Entries):len(m.Entries)]
-	if g.cfg.Reformats && !g.pretend(&m) {
+	if (g.cfg.Reformats || g.cfg.Cleans) && !g.pretend(&m) {
 		return
 	}
 	g.hear(&m)
@@ -162,7 +162,7 @@ func (g *Group) write(env nodes.Env) (sync bool) {
 	// A commit index alone is not worth a record: a leader will tell it again.
 	if rd.MustSync {
 		g.grow(g.disk.append(g, rd.Entries))
-		sync = true
+		sync = !g.cfg.Unsynced
 	}
 	return sync
 }

@@ -56,6 +56,10 @@ type Config struct {
 	// UnsyncedVote is a mistake: term and vote are never written, so that a member which restarts has forgotten them
 	// and may vote twice in one term.
 	UnsyncedVote bool
+	// Unsynced is a mistake: what is written is not synced before anything is said that rests on it.
+	Unsynced bool
+	// Cleans is a mistake: a member that finds its log damaged deletes it and begins anew under its old consensus id.
+	Cleans bool
 	// Reformats is a mistake: a member that lost its disk begins anew under its old consensus id, and votes under it.
 	Reformats bool
 }
@@ -130,7 +134,7 @@ func (l *Logs) Receive(env nodes.Env, m nodes.Message) bool {
 		if g := l.named[b.Group]; g != nil && b.Message != nil {
 			g.step(env, m.From, b.Message)
 		}
-	case Join:
+	case Rejoin:
 		if g := l.named[b.Group]; g != nil {
 			g.join(m.From, b.Raft)
 		}

@@ -1,0 +1,76 @@
+package queue
+
+import "faultlab/nodes"
+
+// The known mistakes. Each is one branch in the code, where the real mistake was made.
+const (
+	ackBeforeSync          = "ack-before-sync"
+	ackBeforeQuorum        = "ack-before-quorum"
+	orphanCleanup          = "orphan-cleanup-on-bad-snapshot"
+	dedupResetOnEpochBump  = "dedup-reset-on-epoch-bump"
+	dedupNotInSnapshot     = "dedup-not-in-snapshot"
+	retryAsNew             = "retry-unknown-as-new"
+	refuseUnknown          = "refuse-unknown"
+	readPastApplied        = "read-past-applied"
+	childBeforeParentEnd   = "child-before-parent-end"
+	parentAcceptsAfterSeal = "parent-accepts-after-seal"
+	adoptAgain             = "adopt-again"
+	zombieCommits          = "zombie-commits"
+	cursorGoesBack         = "cursor-goes-back"
+)
+
+var bugs = []nodes.Bug{
+	{
+		Name:    ackBeforeSync,
+		About:   "a log is written and not synced, so a send is acknowledged before it is durable (the default of NATS JetStream 2.12.1)",
+		Refutes: []string{"Q1", "Q2"}, Nemesis: "power-loss:all", Seeds: 2,
+	}, {
+		Name:    ackBeforeQuorum,
+		About:   "a leader acknowledges a send when it has proposed it, and not when a majority has it (acks=1)",
+		Refutes: []string{"Q1", "Q2"}, Seeds: 2,
+	}, {
+		Name:    orphanCleanup,
+		About:   "a member that cannot read its log takes it for one that nobody needs, deletes it and begins anew under its old name (NATS #7556, #4410)",
+		Refutes: []string{"Q1", "Q2"}, Nemesis: "disk", Seeds: 5,
+	}, {
+		Name:    dedupResetOnEpochBump,
+		About:   "the child of a split or merge begins without what its parents remember of producers, so a retry is taken again (Redpanda #3039)",
+		Refutes: []string{"Q5"}, Seeds: 2,
+	}, {
+		Name:    dedupNotInSnapshot,
+		About:   "what a shard remembers of producers is no part of its snapshot, so after a restart a retry is taken again (Redpanda #5355, Pulsar #25861)",
+		Refutes: []string{"Q5"}, Seeds: 5,
+	}, {
+		Name:    retryAsNew,
+		About:   "a gateway that hears nothing sends again under a new name (MongoDB SERVER-48307)",
+		Refutes: []string{"Q5"}, Seeds: 1,
+	}, {
+		Name:    refuseUnknown,
+		About:   "a gateway that hears nothing says that the send was refused, though it may have been taken",
+		Refutes: []string{"Q6"}, Seeds: 2,
+	}, {
+		Name:    readPastApplied,
+		About:   "a poll shows what the leader has proposed and nobody has committed (Redpanda #10671)",
+		Refutes: []string{"Q2", "Q6"}, Seeds: 5,
+	}, {
+		Name:    childBeforeParentEnd,
+		About:   "a group may read the child of a split before it has committed all of the parent (the rule that Kinesis leaves to its consumers)",
+		Refutes: []string{"Q9"}, Seeds: 2,
+	}, {
+		Name:    parentAcceptsAfterSeal,
+		About:   "a sealed shard goes on taking sends for keys whose new shard is elsewhere (Dgraph #4496)",
+		Refutes: []string{"Q1", "Q2", "Q9"}, Seeds: 1,
+	}, {
+		Name:    adoptAgain,
+		About:   "a group to which a shard is handed over a second time begins it a second time, empty",
+		Refutes: []string{"Q1", "Q2"}, Seeds: 5,
+	}, {
+		Name:    zombieCommits,
+		About:   "a commit of an old generation is accepted, so a consumer that was taken for dead moves the cursor of its successor",
+		Refutes: []string{"Q8"}, Seeds: 5,
+	}, {
+		Name:    cursorGoesBack,
+		About:   "a commit that comes late takes the cursor back",
+		Refutes: []string{"Q8"}, Seeds: 5,
+	},
+}
