@@ -40,15 +40,15 @@ func TestAShardIsReadableOnceItsParentsAreReadAndUntilItIsItself(t *testing.T) {
 	p, q, left, right, merged := Shard{"A/0", 1}, Shard{"A/1", 1}, Shard{"A/00", 2}, Shard{"A/01", 2}, Shard{"A/01-1", 3}
 	all := []Standing{
 		{Shard: p, Seq: 3}, {Shard: q, Seq: 9, Over: true},
-		{Shard: left, Parents: []Shard{p}}, {Shard: right, Parents: []Shard{p}}, {Shard: merged, Parents: []Shard{right, q}},
+		{Shard: left, Parents: []Location{{p, 1}}}, {Shard: right, Parents: []Location{{p, 1}}}, {Shard: merged, Parents: []Location{{right, 1}, {q, 2}}},
 	}
 	for _, c := range []struct {
 		over []int
 		want string
 	}{
-		{nil, "[{{A/0 1} 3}]"},
-		{[]int{0}, "[{{A/00 2} 0} {{A/01 2} 0}]"},
-		{[]int{0, 3}, "[{{A/00 2} 0} {{A/01-1 3} 0}]"},
+		{nil, "[{A/0@1 3}]"},
+		{[]int{0}, "[{A/00@2 0} {A/01@2 0}]"},
+		{[]int{0, 3}, "[{A/00@2 0} {A/01-1@3 0}]"},
 	} {
 		for _, i := range c.over {
 			all[i].Over = true

@@ -4,6 +4,9 @@ import (
 	"maps"
 	"slices"
 	"sort"
+
+	"faultlab/nodes"
+	"faultlab/nodes/pack"
 )
 
 // A sink is the rows that the records of a keyspace have left: one for each name, however often it was delivered. It is
@@ -68,34 +71,59 @@ func (s *sink) effects(after string, max int) Effected {
 	return e
 }
 
-// A savedSink is a sink as a snapshot holds it.
-type savedSink struct {
-	_       struct{} `cbor:",toarray"`
-	Names   []string
-	Counts  []uint64
-	Regions []string
-	Read    []uint64
-}
-
-func (s *sink) save() savedSink {
-	saved := savedSink{Names: s.names, Regions: slices.Sorted(maps.Keys(s.read))}
+func (s *sink) pack(p *pack.Pack) {
+	if p.Reading() {
+		*s = *newSink()
+	}
+	pack.List(p, &s.names, func(v *string, p *pack.Pack) { p.Text(v) })
 	for _, name := range s.names {
-		saved.Counts = append(saved.Counts, s.counts[name])
+		n := s.counts[name]
+		p.Number(&n)
+		s.counts[name] = n
 	}
-	for _, region := range saved.Regions {
-		saved.Read = append(saved.Read, s.read[region])
+	regions := slices.Sorted(maps.Keys(s.read))
+	pack.List(p, &regions, func(v *string, p *pack.Pack) { p.Text(v) })
+	for _, region := range regions {
+		n := s.read[region]
+		p.Number(&n)
+		s.read[region] = n
 	}
-	return saved
 }
 
-func (saved savedSink) load() *sink {
-	s := newSink()
-	s.names = saved.Names
-	for i, name := range saved.Names {
-		s.counts[name] = saved.Counts[i]
+// A deliver is names that are to take effect.
+type deliver struct {
+	Mark       uint64
+	Home       string
+	Generation uint64
+	Names      []string
+}
+
+func (*deliver) kind() kind       { return deliverKind }
+func (c *deliver) marks() *uint64 { return &c.Mark }
+
+func (c *deliver) pack(p *pack.Pack) {
+	p.Number(&c.Mark)
+	p.Text(&c.Home)
+	p.Number(&c.Generation)
+	pack.List(p, &c.Names, func(v *string, p *pack.Pack) { p.Text(v) })
+}
+
+func (c *deliver) apply(env nodes.Env, m *machine) {
+	if !m.serves(c.Home, c.Generation) {
+		m.lead.reply(env, c.Mark, Elsewhere{})
+		return
 	}
-	for i, region := range saved.Regions {
-		s.read[region] = saved.Read[i]
+	m.lead.reply(env, c.Mark, Delivered{m.sinks[c.Home].deliver(c.Names, m.bug)})
+}
+
+// effects shows what took effect, if the keyspace is served here.
+func (m *machine) effects(b Effects) any {
+	if m.regimes[b.Home].Region != m.Region {
+		return Elsewhere{}
 	}
-	return s
+	limit := b.Max
+	if limit <= 0 || limit > maxRecords {
+		limit = maxRecords
+	}
+	return m.sinks[b.Home].effects(b.After, limit)
 }

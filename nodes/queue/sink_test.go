@@ -3,6 +3,8 @@ package queue
 import (
 	"fmt"
 	"testing"
+
+	"faultlab/nodes/pack"
 )
 
 func TestANameTakesEffectOnce(t *testing.T) {
@@ -13,7 +15,9 @@ func TestANameTakesEffectOnce(t *testing.T) {
 	if n := s.deliver([]string{"a", "c"}, ""); n != 1 {
 		t.Errorf("%d of one name were new", n)
 	}
-	s = s.save().load()
+	saved := pack.Write(64, s.pack)
+	s = &sink{}
+	pack.Read(saved, s.pack)
 	var pages []string
 	for after, more := "", true; more; {
 		e := s.effects(after, 2)

@@ -73,14 +73,14 @@ func (c *seal) pack(p *pack.Pack) {
 
 func (c *seal) apply(env nodes.Env, m *machine) {
 	s := m.shards[c.Shard]
-	if s == nil || s.Sealed || s.Engaged != nil {
+	if s == nil || s.Sealed || s.Engaged != nil || m.regimes[s.home].Region != m.Region {
 		m.lead.reply(env, c.Mark, NotYet{"the shard is sealed, or to be merged"})
 		return
 	}
 	m.end(env, s, c.Births)
 	for _, b := range c.Births {
 		if b.Child.Number == m.Number {
-			m.adopt(env, adoption(b, s))
+			m.adopt(env, m.adoption(b, s))
 			continue
 		}
 		m.handovers = append(m.handovers, &handover{b, s.Shard})
@@ -91,14 +91,16 @@ func (c *seal) apply(env nodes.Env, m *machine) {
 
 // end seals a shard.
 func (m *machine) end(env nodes.Env, s *shard, births []birth) {
-	s.Sealed, s.Engaged = true, nil
+	s.Sealed, s.Engaged, s.Births, s.Children, s.touched = true, nil, births, nil, m.index
 	var children []Shard
 	for _, b := range births {
 		s.Children = append(s.Children, b.Child)
 		children = append(children, b.Child.Shard)
 	}
 	m.sort()
-	env.Emit(Sealed{m.Name, s.Shard, s.end(), children})
+	if s.Own || m.regimes[s.home].Region == m.Region {
+		env.Emit(Sealed{m.Name, s.Shard, s.end(), children})
+	}
 	m.prefix(env, s, s.end())
 	m.lead.stir(s.Shard)
 }
@@ -107,9 +109,10 @@ func (m *machine) end(env nodes.Env, s *shard, births []birth) {
 type adopt struct {
 	Mark uint64
 	birth
-	From      Shard
-	Producers []*producer
-	Cursors   []*cursor // groups and generations
+	Generation uint64 // of the keyspace
+	From       Shard
+	Producers  []*producer
+	Cursors    []*cursor // groups and generations
 }
 
 func (*adopt) kind() kind       { return adoptKind }
@@ -118,14 +121,18 @@ func (c *adopt) marks() *uint64 { return &c.Mark }
 func (c *adopt) pack(p *pack.Pack) {
 	p.Number(&c.Mark)
 	c.birth.pack(p)
+	p.Number(&c.Generation)
 	c.From.pack(p)
 	pack.List(p, &c.Producers, pack.New((*producer).pack))
 	pack.List(p, &c.Cursors, pack.New((*cursor).pack))
 }
 
 // adoption is what a sealed shard hands over to a child. The result shares memory with the shard.
-func adoption(b birth, from *shard) *adopt {
-	return &adopt{birth: b, From: from.Shard, Producers: sorted(from.producers), Cursors: sorted(from.groups)}
+func (m *machine) adoption(b birth, from *shard) *adopt {
+	return &adopt{
+		birth: b, Generation: m.regimes[from.home].Generation, From: from.Shard,
+		Producers: sorted(from.producers), Cursors: sorted(from.groups),
+	}
 }
 
 func (c *adopt) apply(env nodes.Env, m *machine) {
@@ -143,21 +150,37 @@ func (m *machine) adopt(env nodes.Env, c *adopt) bool {
 		return true
 	}
 	s := newShard(c.Child.Shard)
+	r := m.regimes[s.home]
+	if r.Generation != c.Generation {
+		return false // from before a promotion, or behind one that has not come here
+	}
+	s.Own = r.Region == m.Region && s.generation() == r.Generation
 	s.Parents = c.Parents
 	m.inherit(s, c)
 	for _, p := range c.Parents { // of a merge, the left one
 		if p.Shard != c.From {
 			left := m.shards[p.Shard]
-			if left == nil || left.Engaged == nil || left.Engaged.Child != s.Shard {
+			switch {
+			case left == nil:
+				return false
+			case left.Sealed && slices.Contains(left.Children, c.Child): // it is a copy
+			case left.Engaged != nil && left.Engaged.Child == s.Shard:
+				m.end(env, left, []birth{c.birth})
+				env.Reached("queue: two shards were merged")
+			default:
 				return false
 			}
-			m.end(env, left, []birth{c.birth})
-			m.inherit(s, adoption(c.birth, left))
-			env.Reached("queue: two shards were merged")
+			m.inherit(s, m.adoption(c.birth, left))
 		}
 	}
+	s.base = cloned(s.producers)
+	s.touched = m.index
+	r.known = 0 // nothing was told of what was not here
 	m.add(s)
-	env.Emit(Serves{m.Name, s.Shard})
+	if s.Own {
+		env.Emit(Serves{m.Name, s.Shard})
+	}
+	m.close(env, s)
 	m.lead.stir(s.Shard)
 	return true
 }
@@ -207,7 +230,7 @@ func (c *engage) pack(p *pack.Pack) {
 }
 
 func (c *engage) apply(env nodes.Env, m *machine) {
-	if s := m.shards[c.Shard]; s != nil && !s.Sealed && s.Engaged == nil {
+	if s := m.shards[c.Shard]; s != nil && !s.Sealed && s.Engaged == nil && m.regimes[s.home].Region == m.Region {
 		e := c.engaged
 		s.Engaged = &e
 		m.lead.woo(env, s)
@@ -315,7 +338,7 @@ func (l *leader) handOver(env nodes.Env) {
 		return
 	}
 	for _, h := range l.m.handovers {
-		entry := encode(adoption(h.birth, l.m.shards[h.From]), 4096)
+		entry := encode(l.m.adoption(h.birth, l.m.shards[h.From]), 4096)
 		l.errand(env, "adopt "+h.Child.Shard.String(), h.Child.Number, Adopt{h.Child.Shard, entry}, func(env nodes.Env, l *leader, answer any) {
 			if answer == (Done{}) {
 				l.offer(env, &handed{h.Child.Shard, h.From})
