@@ -84,6 +84,16 @@ func (m *machine) Leading(env nodes.Env, leading bool, term uint64) {
 	if leading {
 		m.lead = newLeader(m.group, term)
 		m.lead.enforce(env)
+		for _, s := range m.lives {
+			m.lead.serves(env, s)
+		}
+	}
+}
+
+// serves tells that sends to a shard are acknowledged from here on.
+func (l *leader) serves(env nodes.Env, s *shard) {
+	if l != nil {
+		env.Emit(Serves{l.Name, s.Shard})
 	}
 }
 

@@ -78,9 +78,11 @@ func (n *node) accept(env nodes.Env, from nodes.ID, body any) {
 	case Effects:
 		r.route = route{home: b.Home, fixed: numberOf(b.Home)}
 	case Split:
-		r.route, bad = routeOf(b.Range), NotYet{"there is no such keyspace"}
+		at, _ := spanOf(b.Range)
+		r.route, bad = route{home: at.home, hash: at.middle()}, NotYet{"there is no such keyspace"}
 	case Merge:
-		r.route, bad = routeOf(b.Left), NotYet{"there is no such keyspace"}
+		at, _ := spanOf(b.Left)
+		r.route, bad = route{home: at.home, hash: at.to}, NotYet{"there is no such keyspace"}
 	case Lead:
 		r.route, bad = n.routeTo(b.Group), NotYet{"there is no such group"}
 	case SnapshotNow:
@@ -93,11 +95,6 @@ func (n *node) accept(env nodes.Env, from nodes.ID, body any) {
 		return
 	}
 	n.begin(env, r)
-}
-
-func routeOf(text string) route {
-	at, _ := spanOf(text)
-	return route{home: at.home, hash: at.from}
 }
 
 func (n *node) routeTo(group string) route {

@@ -178,7 +178,7 @@ func (m *machine) adopt(env nodes.Env, c *adopt) bool {
 	r.known = 0 // nothing was told of what was not here
 	m.add(s)
 	if s.Own {
-		env.Emit(Serves{m.Name, s.Shard})
+		m.lead.serves(env, s)
 	}
 	m.close(env, s)
 	m.lead.stir(s.Shard)
@@ -262,46 +262,32 @@ func (m *machine) parted() bool {
 
 // What follows is the leader's part.
 
-// split splits a shard, or says that it has been.
+// split sees to it that no shard has both sides of the middle of a range.
 func (l *leader) split(env nodes.Env, a asker, b Split) {
 	at, _ := spanOf(b.Range)
-	s := l.m.newest(at)
-	switch {
-	case s == nil && l.m.live(at.home, at.from) == nil:
-		l.answer(env, a, l.m.elsewhere(at.home, at.from))
+	switch s := l.m.live(at.home, at.middle()); {
 	case s == nil:
-		l.answer(env, a, NotYet{"no shard has this range"})
-	case s.Sealed && len(s.Children) == 2 && !l.m.handing(s.Shard):
-		l.answer(env, a, Done{})
-	case s.Sealed:
-		l.answer(env, a, NotYet{"the shard is sealed"})
-	case s.Engaged != nil:
+		l.answer(env, a, l.m.elsewhere(at.home, at.middle()))
+	case at.size() == 1:
+		l.answer(env, a, NotYet{"a range of one hash has no middle"})
+	case s.to > at.middle() && s.Engaged != nil:
 		l.answer(env, a, NotYet{"the shard is to be merged"})
-	case s.from == s.to:
-		l.answer(env, a, NotYet{"the shard has one hash"})
-	default:
-		l.propose(env, a, l.halves(s))
+	case s.to > at.middle():
+		l.propose(env, a, l.halves(s, at.middle()))
 		env.Reached("queue: a shard was split by an administrator")
+	case slices.ContainsFunc(s.Parents, func(p Location) bool { return l.m.handing(p.Shard) }):
+		l.answer(env, a, NotYet{"the right half is being handed over"})
+	default:
+		l.answer(env, a, Done{})
 	}
-}
-
-// newest returns the last shard of a range, nil if there was none here.
-func (m *machine) newest(at span) (s *shard) {
-	for _, o := range m.list {
-		if o.span == at {
-			s = o
-		}
-	}
-	return s
 }
 
 func (m *machine) handing(from Shard) bool {
 	return slices.ContainsFunc(m.handovers, func(h *handover) bool { return h.From == from })
 }
 
-// halves is the seal of a split.
-func (l *leader) halves(s *shard) *seal {
-	middle := s.from + (s.to-s.from)/2
+// halves is the seal of a split behind a hash.
+func (l *leader) halves(s *shard, middle uint16) *seal {
 	parents := []Location{{s.Shard, l.Number}}
 	part := func(from, to uint16, number int) birth {
 		return birth{Location{Shard{span{s.home, from, to}.String(), s.Epoch + 1}, number}, parents}
@@ -372,7 +358,7 @@ func (l *leader) errand(env nodes.Env, about string, number int, body any, then 
 	})
 }
 
-// merge merges two shards, or says that they have been. It is asked of the group that holds the left one.
+// merge sees to it that one shard has both sides of where two ranges meet.
 func (l *leader) merge(env nodes.Env, a asker, b Merge) {
 	left, ok := spanOf(b.Left)
 	right, ok2 := spanOf(b.Right)
@@ -380,36 +366,29 @@ func (l *leader) merge(env nodes.Env, a asker, b Merge) {
 		l.answer(env, a, NotYet{"they are not neighbours"})
 		return
 	}
-	s := l.m.newest(left)
-	whole := span{left.home, left.from, right.to}
-	switch {
-	case s == nil && l.m.live(left.home, left.from) == nil:
-		l.answer(env, a, l.m.elsewhere(left.home, left.from))
+	switch s := l.m.live(left.home, left.to); {
 	case s == nil:
-		l.answer(env, a, NotYet{"no shard has the left range"})
-	case s.Sealed && len(s.Children) == 1 && s.Children[0].Shard.Range == whole.String():
+		l.answer(env, a, l.m.elsewhere(left.home, left.to))
+	case s.to > left.to:
 		l.answer(env, a, Done{})
-	case s.Sealed:
-		l.answer(env, a, NotYet{"the left shard is sealed"})
 	case s.Engaged != nil:
 		l.answer(env, a, NotYet{"the left shard is to be merged"})
 	default:
-		l.court(env, s, right.String(), false)
+		l.court(env, s, false)
 		l.answer(env, a, NotYet{"the right shard is looked for"})
 	}
 }
 
-// court finds the shard to the right of one and engages the two, if what is found has that range (or any, if it is "");
-// with cold only if it has little to do.
-func (l *leader) court(env nodes.Env, s *shard, right string, cold bool) {
+// court finds the shard to the right of one and engages the two; with cold only if that has little to do, and they are
+// parts of what was one shard at first.
+func (l *leader) court(env nodes.Env, s *shard, cold bool) {
 	left := s.Shard
 	l.n.locate(env, span{s.home, s.to + 1, s.to + 1}, func(env nodes.Env, b Located) {
 		s := l.m.shards[left]
 		at, _ := spanOf(b.At.Shard.Range)
 		switch {
 		case l.m.lead != l || s == nil || s.Sealed || s.Engaged != nil || at.from != s.to+1:
-		case right != "" && b.At.Shard.Range != right:
-		case cold && (!b.Cold || s.size()+at.size() > firstSize):
+		case cold && (!b.Cold || int(s.from)/firstSize != int(at.to)/firstSize):
 		default:
 			child := Shard{span{s.home, s.from, at.to}.String(), max(s.Epoch, b.At.Shard.Epoch) + 1}
 			l.offer(env, &engage{left, engaged{b.At, child}})
