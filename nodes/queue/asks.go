@@ -28,6 +28,19 @@ type Ask struct {
 	Finish      *Finish      `json:"finish,omitempty"`
 	Wed         *Wed         `json:"wed,omitempty"`
 	Adopt       *Adopt       `json:"adopt,omitempty"`
+	Join        *Join        `json:"join,omitempty"`
+	Leave       *Leave       `json:"leave,omitempty"`
+	Deliver     *Deliver     `json:"deliver,omitempty"`
+	Effects     *Effects     `json:"effects,omitempty"`
+	Takeover    *Takeover    `json:"takeover,omitempty"`
+	Freeze      *Freeze      `json:"freeze,omitempty"`
+	Survey      *Survey      `json:"survey,omitempty"`
+	TailOf      *TailOf      `json:"tail_of,omitempty"`
+	Stand       *Stand       `json:"stand,omitempty"`
+	PutBack     *PutBack     `json:"put_back,omitempty"`
+	Compare     *Compare     `json:"compare,omitempty"`
+	SumsAt      *SumsAt      `json:"sums_at,omitempty"`
+	Progress    *Progress    `json:"progress,omitempty"`
 }
 
 func askOf(group string, request, try uint64, body any) Ask {
@@ -59,6 +72,32 @@ func askOf(group string, request, try uint64, body any) Ask {
 		a.Wed = &b
 	case Adopt:
 		a.Adopt = &b
+	case Join:
+		a.Join = &b
+	case Leave:
+		a.Leave = &b
+	case Deliver:
+		a.Deliver = &b
+	case Effects:
+		a.Effects = &b
+	case Takeover:
+		a.Takeover = &b
+	case Freeze:
+		a.Freeze = &b
+	case Survey:
+		a.Survey = &b
+	case TailOf:
+		a.TailOf = &b
+	case Stand:
+		a.Stand = &b
+	case PutBack:
+		a.PutBack = &b
+	case Compare:
+		a.Compare = &b
+	case SumsAt:
+		a.SumsAt = &b
+	case Progress:
+		a.Progress = &b
 	}
 	return a
 }
@@ -91,6 +130,32 @@ func (a *Ask) body() any {
 		return *a.Wed
 	case a.Adopt != nil:
 		return *a.Adopt
+	case a.Join != nil:
+		return *a.Join
+	case a.Leave != nil:
+		return *a.Leave
+	case a.Deliver != nil:
+		return *a.Deliver
+	case a.Effects != nil:
+		return *a.Effects
+	case a.Takeover != nil:
+		return *a.Takeover
+	case a.Freeze != nil:
+		return *a.Freeze
+	case a.Survey != nil:
+		return *a.Survey
+	case a.TailOf != nil:
+		return *a.TailOf
+	case a.Stand != nil:
+		return *a.Stand
+	case a.PutBack != nil:
+		return *a.PutBack
+	case a.Compare != nil:
+		return *a.Compare
+	case a.SumsAt != nil:
+		return *a.SumsAt
+	case a.Progress != nil:
+		return *a.Progress
 	}
 	return nil
 }
@@ -100,19 +165,31 @@ type Answer struct {
 	Group   string `json:"group"`
 	Request uint64 `json:"request"`
 	Try     uint64 `json:"try"`
+	// Generation is that of the keyspace under which a send was acknowledged.
+	Generation uint64 `json:"generation,omitempty"`
 
-	SendOK    *SendOK    `json:"send_ok,omitempty"`
-	Refused   *Refused   `json:"refused,omitempty"`
-	NotNow    *NotNow    `json:"not_now,omitempty"`
-	Records   *Records   `json:"records,omitempty"`
-	Gone      *Gone      `json:"gone,omitempty"`
-	Committed *Committed `json:"committed,omitempty"`
-	Described *Described `json:"described,omitempty"`
-	Done      *Done      `json:"done,omitempty"`
-	NotYet    *NotYet    `json:"not_yet,omitempty"`
-	NotLeader *NotLeader `json:"not_leader,omitempty"`
-	Elsewhere *Elsewhere `json:"elsewhere,omitempty"`
-	Located   *Located   `json:"located,omitempty"`
+	SendOK     *SendOK     `json:"send_ok,omitempty"`
+	Refused    *Refused    `json:"refused,omitempty"`
+	NotNow     *NotNow     `json:"not_now,omitempty"`
+	Records    *Records    `json:"records,omitempty"`
+	Gone       *Gone       `json:"gone,omitempty"`
+	Committed  *Committed  `json:"committed,omitempty"`
+	Described  *Described  `json:"described,omitempty"`
+	Done       *Done       `json:"done,omitempty"`
+	NotYet     *NotYet     `json:"not_yet,omitempty"`
+	NotLeader  *NotLeader  `json:"not_leader,omitempty"`
+	Elsewhere  *Elsewhere  `json:"elsewhere,omitempty"`
+	Located    *Located    `json:"located,omitempty"`
+	Assigned   *Assigned   `json:"assigned,omitempty"`
+	Delivered  *Delivered  `json:"delivered,omitempty"`
+	Effected   *Effected   `json:"effected,omitempty"`
+	Frozen     *Frozen     `json:"frozen,omitempty"`
+	Surveyed   *Surveyed   `json:"surveyed,omitempty"`
+	TailHeld   *TailHeld   `json:"tail_held,omitempty"`
+	Stands     *Stands     `json:"stands,omitempty"`
+	Agreed     *Agreed     `json:"agreed,omitempty"`
+	Sums       *Sums       `json:"sums,omitempty"`
+	Progressed *Progressed `json:"progressed,omitempty"`
 }
 
 func answerOf(group string, request, try uint64, body any) Answer {
@@ -142,6 +219,26 @@ func answerOf(group string, request, try uint64, body any) Answer {
 		a.Elsewhere = &b
 	case Located:
 		a.Located = &b
+	case Assigned:
+		a.Assigned = &b
+	case Delivered:
+		a.Delivered = &b
+	case Effected:
+		a.Effected = &b
+	case Frozen:
+		a.Frozen = &b
+	case Surveyed:
+		a.Surveyed = &b
+	case TailHeld:
+		a.TailHeld = &b
+	case Stands:
+		a.Stands = &b
+	case Agreed:
+		a.Agreed = &b
+	case Sums:
+		a.Sums = &b
+	case Progressed:
+		a.Progressed = &b
 	}
 	return a
 }
@@ -172,6 +269,26 @@ func (a *Answer) body() any {
 		return *a.Elsewhere
 	case a.Located != nil:
 		return *a.Located
+	case a.Assigned != nil:
+		return *a.Assigned
+	case a.Delivered != nil:
+		return *a.Delivered
+	case a.Effected != nil:
+		return *a.Effected
+	case a.Frozen != nil:
+		return *a.Frozen
+	case a.Surveyed != nil:
+		return *a.Surveyed
+	case a.TailHeld != nil:
+		return *a.TailHeld
+	case a.Stands != nil:
+		return *a.Stands
+	case a.Agreed != nil:
+		return *a.Agreed
+	case a.Sums != nil:
+		return *a.Sums
+	case a.Progressed != nil:
+		return *a.Progressed
 	}
 	return nil
 }
@@ -179,6 +296,7 @@ func (a *Answer) body() any {
 // NotLeader answers what only the leader of a group can do. With Perhaps the request may be in the group's log, and may
 // be done yet.
 type NotLeader struct {
+	Group   string   `json:"group,omitempty"`  // where it does not follow from what is answered
 	Leader  nodes.ID `json:"leader,omitempty"` // as far as is known
 	Perhaps bool     `json:"perhaps,omitempty"`
 }

@@ -40,6 +40,21 @@ func (a *atlas) learn(l Location) {
 	a.newest = append(newest, entry{at, l})
 }
 
+// declare takes in the lineage that a promotion has declared. What the atlas says of other shards may be of such as are on
+// no lineage any more.
+func (a *atlas) declare(k *Keyspace) {
+	if k.Generation == 0 {
+		return
+	}
+	*a = atlas{numbers: map[Shard]int{}}
+	for i := range k.Lineage {
+		a.learn(k.Lineage[i].At)
+		for _, b := range k.births(&k.Lineage[i]) {
+			a.learn(b.Child)
+		}
+	}
+}
+
 // find returns the number of the group that has the newest shard for a hash.
 func (a *atlas) find(hash uint16) int {
 	var best entry

@@ -30,6 +30,14 @@ const (
 	disengageKind                 // and is not after all
 	ageKind                       // time passes, and what is old is dropped
 	snapshotKind                  // every member is to take a snapshot
+	takeoverKind                  // a region is to serve a keyspace; of the group D
+	learntKind                    // a promotion comes into force
+	copiedKind                    // what was pulled from another region
+	freezeKind                    // where shards end
+	putBackKind                   // records of a tail
+	repairKind                    // copies are cut back to where they are right
+	enlistKind                    // members of a consumer group, and what they may read
+	deliverKind                   // names that are to take effect
 )
 
 var kinds = [...]func() command{
@@ -44,6 +52,14 @@ var kinds = [...]func() command{
 	disengageKind: func() command { return new(disengage) },
 	ageKind:       func() command { return new(age) },
 	snapshotKind:  func() command { return new(snapshot) },
+	takeoverKind:  func() command { return new(takeover) },
+	learntKind:    func() command { return new(learnt) },
+	copiedKind:    func() command { return new(copied) },
+	freezeKind:    func() command { return new(freeze) },
+	putBackKind:   func() command { return new(putBack) },
+	repairKind:    func() command { return new(repair) },
+	enlistKind:    func() command { return new(enlist) },
+	deliverKind:   func() command { return new(deliver) },
 }
 
 func encode(c command, size int) []byte {

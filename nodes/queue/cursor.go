@@ -60,9 +60,10 @@ func (c *claim) pack(p *pack.Pack) {
 }
 
 func (c *claim) apply(_ nodes.Env, m *machine) {
-	if s := m.shards[c.Shard]; s != nil {
+	if s := m.shards[c.Shard]; s != nil && m.regimes[s.home].Region == m.Region {
 		at := s.cursor(c.Group)
 		at.Generation = max(at.Generation, c.Generation)
+		s.touched = m.index
 		m.lead.stir(c.Shard)
 	}
 }
@@ -81,8 +82,9 @@ func (c *open) pack(p *pack.Pack) {
 }
 
 func (c *open) apply(_ nodes.Env, m *machine) {
-	if s := m.shards[c.Shard]; s != nil {
+	if s := m.shards[c.Shard]; s != nil && m.regimes[s.home].Region == m.Region {
 		s.cursor(c.Group).Open = true
+		s.touched = m.index
 		m.lead.stir(c.Shard)
 	}
 }
@@ -117,7 +119,9 @@ func (m *machine) commit(env nodes.Env, c *commit) any {
 	}
 	at := s.cursor(c.Group)
 	switch {
-	case c.Generation < at.Generation && m.bug != zombieCommits:
+	case m.regimes[s.home].Region != m.Region:
+		return Elsewhere{}
+	case c.Generation < max(at.Generation, m.regimes[s.home].Generation*generations) && m.bug != zombieCommits:
 		env.Reached("queue: a commit of an old generation was refused")
 		return Refused{"a newer generation of the group has been seen"}
 	case c.Seq > s.end():
@@ -129,6 +133,7 @@ func (m *machine) commit(env nodes.Env, c *commit) any {
 	if c.Seq > at.Seq || m.bug == cursorGoesBack {
 		at.Seq = c.Seq
 	}
+	s.touched = m.index
 	if s.finished(c.Group) {
 		for _, child := range s.Children {
 			m.lead.stir(child.Shard)

@@ -43,6 +43,10 @@ type leader struct {
 	ticks   int
 	sinceMs int64 // of ticks that no age entry has told yet
 	load    load
+
+	mirrors
+	frozen        map[string]uint64 // by keyspace: until which of the node's ticks no sends are taken
+	coordinations map[string]*coordination
 }
 
 // A finishing is a consumer group that has dealt with all of a shard.
@@ -65,6 +69,7 @@ func newLeader(g *group, term uint64) *leader {
 	return &leader{
 		group: g, mark: term << 32, waiting: map[uint64]asker{}, ahead: map[Shard][]Record{}, stirred: map[Shard]bool{},
 		errands: map[string]int{}, done: map[finishing]bool{}, load: load{},
+		mirrors: newMirrors(g.n.layout, g.Region), frozen: map[string]uint64{}, coordinations: map[string]*coordination{},
 	}
 }
 
@@ -78,6 +83,17 @@ func (m *machine) Leading(env nodes.Env, leading bool, term uint64) {
 	}
 	if leading {
 		m.lead = newLeader(m.group, term)
+		m.lead.enforce(env)
+		for _, s := range m.lives {
+			m.lead.serves(env, s)
+		}
+	}
+}
+
+// serves tells that sends to a shard are acknowledged from here on.
+func (l *leader) serves(env nodes.Env, s *shard) {
+	if l != nil {
+		env.Emit(Serves{l.Name, s.Shard})
 	}
 }
 
@@ -106,7 +122,7 @@ func (l *leader) take(env nodes.Env, a asker, body any) {
 	case Commit:
 		l.propose(env, a, &commit{Shard: b.Shard, Group: b.Group, Generation: b.Generation, Seq: b.Seq})
 	case Read:
-		l.confirmed(env, a, func(env nodes.Env) any { return l.m.read(b) })
+		l.confirmed(env, a, func(env nodes.Env) any { return l.labelled(l.m.read(b)) })
 	case Describe:
 		l.confirmed(env, a, func(env nodes.Env) any { return l.m.describe(b.Home) })
 	case Lead:
@@ -125,6 +141,32 @@ func (l *leader) take(env nodes.Env, a asker, body any) {
 		l.wed(env, a, b)
 	case Adopt:
 		l.adopt(env, a, b)
+	case Takeover:
+		l.propose(env, a, &takeover{Takeover: b})
+	case Freeze:
+		l.freeze(env, a, b)
+	case Survey:
+		l.confirmed(env, a, func(env nodes.Env) any { return l.m.survey(b.Home) })
+	case TailOf:
+		l.confirmed(env, a, func(env nodes.Env) any { return l.m.tailOf(b.Home) })
+	case Stand:
+		l.confirmed(env, a, func(env nodes.Env) any { return l.m.stand(b) })
+	case PutBack:
+		l.propose(env, a, &putBack{PutBack: b})
+	case Compare:
+		l.compare(env, a, b)
+	case SumsAt:
+		l.confirmed(env, a, func(env nodes.Env) any { return l.m.sums(b) })
+	case Progress:
+		l.confirmed(env, a, func(env nodes.Env) any { return l.m.progress(b) })
+	case Join:
+		l.join(env, a, b)
+	case Leave:
+		l.leave(env, a, b)
+	case Deliver:
+		l.propose(env, a, &deliver{Home: b.Home, Generation: l.m.regimes[b.Home].Generation, Names: b.Names})
+	case Effects:
+		l.confirmed(env, a, func(env nodes.Env) any { return l.m.effects(b) })
 	}
 }
 
@@ -182,6 +224,10 @@ func (l *leader) reply(env nodes.Env, mark uint64, body any) {
 
 // send proposes a send. While some are on their way others wait, to share one entry.
 func (l *leader) send(env nodes.Env, a asker, b Send) {
+	if l.frozen[b.Home] > l.n.ticks {
+		l.answer(env, a, Elsewhere{}) // soon; the gateway tries again
+		return
+	}
 	if l.m.live(b.Home, HashOf(b.Key)) == nil {
 		l.answer(env, a, l.m.elsewhere(b.Home, HashOf(b.Key)))
 		return
@@ -253,8 +299,12 @@ func (l *leader) try(env nodes.Env, p *poll) (answered bool) {
 		return true
 	}
 	c := s.groups[p.Group]
+	k := l.m.regimes[s.home]
 	switch {
-	case c != nil && p.Generation < c.Generation:
+	case k.Region != l.Region:
+		l.answer(env, p.asker, Elsewhere{})
+		return true
+	case p.Generation < k.Generation*generations || c != nil && p.Generation < c.Generation:
 		env.Reached("queue: a poll of an old generation was refused")
 		l.answer(env, p.asker, Refused{"a newer generation of the group has been seen"})
 		return true
@@ -327,7 +377,8 @@ func (m *machine) read(b Read) any {
 
 // describe says what is held here of a keyspace.
 func (m *machine) describe(home string) Described {
-	d := Described{Region: m.Region, Served: home}
+	r := m.regimes[home]
+	d := Described{Region: m.Region, Generation: r.Generation, Served: r.Region}
 	for _, s := range m.list {
 		if s.home != home {
 			continue
@@ -385,12 +436,23 @@ func (l *leader) look(env nodes.Env, which func(*poll) bool) {
 
 // busy says whether a tick may be needed.
 func (l *leader) busy() bool {
-	return len(l.polls)+len(l.sends)+l.flying+len(l.m.handovers) > 0 || l.m.aging() || l.m.parted()
+	return len(l.polls)+len(l.sends)+l.flying+len(l.m.handovers)+len(l.pulls)+len(l.coordinations) > 0 || l.m.directory != nil || l.m.aging() || l.m.parted()
 }
 
 // tick does what is due.
 func (l *leader) tick(env nodes.Env) {
 	l.ticks++
+	if l.ticks%tellTicks == 0 {
+		if l.m.directory != nil {
+			l.publish(env)
+		}
+		l.enforce(env)
+	}
+	if l.m.directory != nil {
+		return
+	}
+	l.mirrorTick(env)
+	l.consumersTick(env)
 	l.launch(env)
 	l.look(env, func(p *poll) bool {
 		p.ticks, p.patience = p.ticks-1, p.patience-1
@@ -404,7 +466,7 @@ func (l *leader) tick(env nodes.Env) {
 	})
 	l.splitTick(env)
 	if l.sinceMs += tick.Milliseconds(); l.sinceMs >= ageMs && l.m.aging() {
-		if l.offer(env, &age{Ms: l.sinceMs}) {
+		if l.offer(env, &age{l.sinceMs, l.copiedAll()}) {
 			l.sinceMs = 0
 		}
 	}

@@ -95,6 +95,9 @@ func (s span) String() string { return fmt.Sprintf("%s/%04x-%04x", s.home, s.fro
 
 func (s span) size() int { return int(s.to) - int(s.from) + 1 }
 
+// middle is the last hash of the left half.
+func (s span) middle() uint16 { return s.from + (s.to-s.from)/2 }
+
 func (s span) holds(home string, hash uint16) bool {
 	return s.home == home && s.from <= hash && hash <= s.to
 }

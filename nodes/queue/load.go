@@ -48,11 +48,11 @@ func (l *leader) splitTick(env nodes.Env) {
 		switch {
 		case s.Engaged != nil:
 		case now.hot >= hotWindows && s.size() > 1 && l.liveIn(s.home) < maxLive:
-			if l.offer(env, l.halves(s)) {
+			if l.offer(env, l.halves(s, s.middle())) {
 				env.Reached("queue: a hot shard was split")
 			}
 		case now.cold >= coldWindows && s.size() < firstSize && s.to < 1<<16-1:
-			l.court(env, s, "", true)
+			l.court(env, s, true)
 		}
 	}
 }

@@ -26,27 +26,48 @@ type machine struct {
 	lives     []*shard    // those that take sends
 	handovers []*handover // children that another group has yet to adopt
 
-	group *group
-	lead  *leader // what only a leader knows and does; nil on a follower
+	regimes     map[string]*regime     // by keyspace: who serves it
+	tails       []Tail                 // what was acknowledged here and is on no lineage
+	memberships map[string]*membership // of consumer groups that are coordinated here
+	sinks       map[string]*sink       // by keyspace
+	directory   *Regimes               // of the group D alone
+	index       uint64                 // of the last entry
+
+	layout *Layout
+	group  *group
+	lead   *leader // what only a leader knows and does; nil on a follower
 }
 
-func newMachine(bug string, g *Group) *machine {
-	m := &machine{Group: g, bug: bug}
+func newMachine(bug string, l *Layout, g *Group) *machine {
+	m := &machine{Group: g, bug: bug, layout: l}
 	m.clear()
 	return m
 }
 
-// clear makes the state what it is before any entry: the first shard of its number, at the home of a keyspace.
+// clear makes the state what it is before any entry: each region serves its own keyspace, and every group has the first
+// shard of its number of each, its own or a copy.
 func (m *machine) clear() {
-	m.clock, m.shards, m.list, m.lives, m.handovers = 0, map[Shard]*shard{}, nil, nil, nil
-	if m.Region != "" {
-		m.add(newShard(First(m.Region)[m.Number-1]))
+	m.clock, m.shards, m.list, m.lives, m.handovers, m.index = 0, map[Shard]*shard{}, nil, nil, nil, 0
+	m.regimes, m.tails, m.memberships, m.sinks, m.directory = map[string]*regime{}, nil, map[string]*membership{}, map[string]*sink{}, nil
+	if m.Region == "" {
+		m.directory = newRegimes(m.layout.Regions)
+		return
+	}
+	for _, home := range m.layout.Regions {
+		m.regimes[home] = &regime{Keyspace: Keyspace{Home: home, Region: home}}
+		m.sinks[home] = newSink()
+		s := newShard(First(home)[m.Number-1])
+		s.Own = home == m.Region
+		m.add(s)
 	}
 }
 
 func newShard(name Shard) *shard {
 	at, _ := spanOf(name.Range)
-	return &shard{Shard: name, span: at, First: 1, producers: map[string]*producer{}, groups: map[string]*cursor{}}
+	return &shard{
+		Shard: name, span: at, First: 1, groups: map[string]*cursor{},
+		base: map[string]*producer{}, producers: map[string]*producer{},
+	}
 }
 
 // add takes a shard in.
@@ -61,7 +82,7 @@ func (m *machine) add(s *shard) {
 func (m *machine) sort() {
 	m.lives = nil
 	for _, s := range m.list {
-		if !s.Sealed {
+		if !s.Sealed && m.regimes[s.home].Region == m.Region {
 			m.lives = append(m.lives, s)
 		}
 	}
@@ -85,7 +106,8 @@ func (m *machine) live(home string, hash uint16) *shard {
 }
 
 // Apply does one entry of the log.
-func (m *machine) Apply(env nodes.Env, _ uint64, data []byte) {
+func (m *machine) Apply(env nodes.Env, index uint64, data []byte) {
+	m.index = index
 	decode(data).apply(env, m)
 	m.lead.applied(env)
 }
@@ -148,7 +170,7 @@ func (m *machine) put(env nodes.Env, b *Send) any {
 	}
 	s.remember(b.Producer, run{b.Number, uint64(len(b.Values)), s.Shard, seq})
 	if extra := len(s.Lines) - maxLines; extra >= maxLines/16 {
-		s.drop(s.First + uint64(extra))
+		s.drop(min(s.First+uint64(extra), m.copiedTo(s)+1))
 	}
 	m.lead.added(s, len(b.Values))
 	return SendOK{s.Shard, seq}
@@ -174,16 +196,45 @@ func (m *machine) elsewhere(home string, hash uint16) Elsewhere {
 	return e
 }
 
-// An age says that so much time has passed.
-type age struct{ Ms int64 }
+// An age says that so much time has passed, and how far other regions have copied the shards that are served here.
+type age struct {
+	Ms     int64
+	Copied []Cursor
+}
 
-func (*age) kind() kind          { return ageKind }
-func (c *age) pack(p *pack.Pack) { p.Signed(&c.Ms) }
+func (*age) kind() kind { return ageKind }
+
+func (c *age) pack(p *pack.Pack) {
+	p.Signed(&c.Ms)
+	pack.List(p, &c.Copied, (*Cursor).pack)
+}
+
+func (c *Cursor) pack(p *pack.Pack) {
+	c.Shard.pack(p)
+	p.Number(&c.Seq)
+}
+
 func (c *age) apply(_ nodes.Env, m *machine) {
 	m.clock += c.Ms
-	for _, s := range m.list {
-		m.retain(s)
+	for _, at := range c.Copied {
+		if s := m.shards[at.Shard]; s != nil {
+			s.Copied = max(s.Copied, at.Seq)
+		}
 	}
+	for _, s := range m.list {
+		if m.regimes[s.home].Region == m.Region { // a copy is dropped when its origin is
+			m.retain(s)
+		}
+	}
+}
+
+// copiedTo is up to where all other regions have a shard. What one of them lacks is not dropped: should it come to serve the
+// keyspace as it is, the rest is tail, and this region has to account for it.
+func (m *machine) copiedTo(s *shard) uint64 {
+	if len(m.layout.Regions) == 1 {
+		return s.end()
+	}
+	return min(s.Copied, s.end())
 }
 
 // retain drops what is old and what all consumer groups that are known have dealt with.
@@ -191,7 +242,7 @@ func (m *machine) retain(s *shard) {
 	if len(s.groups) == 0 {
 		return
 	}
-	first := s.end() + 1
+	first := m.copiedTo(s) + 1
 	for _, c := range s.groups {
 		first = min(first, c.Seq+1)
 	}
@@ -201,7 +252,10 @@ func (m *machine) retain(s *shard) {
 			break
 		}
 	}
-	s.drop(first)
+	if first > s.First {
+		s.drop(first)
+		s.touched = m.index
+	}
 }
 
 // aging says whether retain may have something to drop one day.

@@ -194,12 +194,12 @@ type Lead struct {
 	Node  nodes.ID `json:"node"`
 }
 
-// Split asks that the live shard of this range be split in two, at the middle of its hashes.
+// Split asks that no live shard have both sides of the middle of this range: one that has is split there.
 type Split struct {
 	Range string `json:"range"`
 }
 
-// Merge asks that two neighbouring live shards become one.
+// Merge asks that one live shard have both sides of where two neighbouring ranges meet: two that end there become one.
 type Merge struct {
 	Left  string `json:"left"`
 	Right string `json:"right"`

@@ -18,6 +18,9 @@ type node struct {
 	seeker *raftlog.Seeker
 	atlas  map[string]*atlas // by keyspace
 	router router
+	known  Regimes // who serves what, as this node has learnt it
+	moves  []*move
+	ticks  uint64
 	awake  bool // the tick is set
 }
 
@@ -31,9 +34,11 @@ func (n *node) Start(env nodes.Env) {
 	me, _ := env.Topology().Member(env.ID())
 	n.region = me.Region
 	n.router.next = env.Rand().Uint64() >> 16 // so that no answer to a former life matches
+	n.ticks = n.router.next
 	for _, region := range n.layout.Regions {
 		n.atlas[region] = newAtlas(region)
 	}
+	n.recall(env)
 	for i := range n.layout.Groups {
 		n.join(env, &n.layout.Groups[i])
 	}
@@ -45,7 +50,7 @@ func (n *node) join(env nodes.Env, at *Group) {
 	if !at.has(env.ID()) {
 		return
 	}
-	g := &group{Group: at, n: n, m: newMachine(n.bug, at)}
+	g := &group{Group: at, n: n, m: newMachine(n.bug, n.layout, at)}
 	g.m.group = g
 	election := 500 * time.Millisecond
 	if at.Region == "" {
@@ -73,6 +78,27 @@ func (n *node) handle(env nodes.Env, m nodes.Message) {
 		n.asked(env, m.From, b)
 	case Answer:
 		n.answered(env, m.From, b)
+	case Regimes:
+		n.learn(env, b)
+	case Promote:
+		n.promote(env, m.From, b)
+	case Report:
+		n.report(env, m.From, b.Home)
+	case Resend:
+		n.resend(env, m.From, b.Home)
+	case Reconcile:
+		n.reconcile(env, m.From, b.Home)
+	case Pull:
+		n.pulled(env, m.From, b)
+	case Pulled:
+		if g := n.byName[b.Group]; g != nil && g.m.lead != nil {
+			n.seeker.Heard(name(b.From, g.Number), m.From)
+			g.m.lead.onPulled(env, b)
+		}
+	case NotLeader:
+		if b.Leader != "" && n.layout.Group(b.Group) != nil {
+			n.seeker.Heard(b.Group, b.Leader)
+		}
 	case Reload:
 		n.reload(env, m.From, b)
 	case Describe:
@@ -98,6 +124,9 @@ func (n *node) asked(env nodes.Env, from nodes.ID, b Ask) {
 // tell answers who asked the leader of a group.
 func (n *node) tell(env nodes.Env, group string, a asker, body any) {
 	answer := answerOf(group, a.request, a.try, body)
+	if ok, is := body.(SendOK); is && n.byName[group] != nil {
+		answer.Generation = n.byName[group].m.regimes[ok.Shard.Home()].Generation
+	}
 	if a.from == env.ID() {
 		n.answered(env, a.from, answer)
 		return
@@ -109,7 +138,9 @@ func (n *node) tell(env nodes.Env, group string, a asker, body any) {
 func (n *node) Wake(env nodes.Env, timer string) {
 	if !n.logs.Wake(env, timer) {
 		n.awake = false
+		n.ticks++
 		n.routerTick(env)
+		n.moveTick(env)
 		for _, g := range n.groups {
 			if g.m.lead != nil {
 				g.m.lead.tick(env)
@@ -125,7 +156,7 @@ func (n *node) rest(env nodes.Env) {
 	if n.awake {
 		return
 	}
-	busy := len(n.router.requests) > 0
+	busy := len(n.router.requests)+len(n.moves) > 0
 	for _, g := range n.groups {
 		busy = busy || g.m.lead != nil && g.m.lead.busy()
 	}
@@ -136,7 +167,19 @@ func (n *node) rest(env nodes.Env) {
 }
 
 // serving returns the region that serves a keyspace, as far as this node knows.
-func (n *node) serving(home string) string { return home }
+func (n *node) serving(home string) string { return n.known.keyspace(home).Region }
+
+// pulled hands a pull to this node as the leader of a group, or says who leads it.
+func (n *node) pulled(env nodes.Env, from nodes.ID, p Pull) {
+	switch g := n.byName[p.Group]; {
+	case g == nil:
+	case g.m.lead == nil:
+		env.Send(from, NotLeader{Group: p.Group, Leader: g.log.Leader()})
+	default:
+		n.seeker.Heard(p.By, from)
+		g.m.lead.onPull(env, from, p)
+	}
+}
 
 // leaderOf returns the member of a group that most probably leads it.
 func (n *node) leaderOf(name string) nodes.ID {

@@ -46,7 +46,7 @@ func System() nodes.System {
 			Describe{}, Described{}, Deliver{}, Delivered{}, Effects{}, Effected{},
 			Lead{}, Split{}, Merge{}, Promote{}, SnapshotNow{}, Reload{}, Report{}, Reported{}, Resend{}, Reconcile{}, Reconciled{},
 			Done{}, NotYet{},
-			Ask{}, Answer{},
+			Ask{}, Answer{}, NotLeader{}, Pull{}, Pulled{}, Regimes{},
 			Prefix{}, Serves{}, Sealed{}, Promoted{}, Learnt{},
 		}, raftlog.Bodies()...),
 		Bugs: bugs,

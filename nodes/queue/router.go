@@ -41,11 +41,12 @@ type request struct {
 }
 
 // A route says which group a request is for: that one; or in a region, or the one that serves the keyspace if that is "",
-// the one that has a shard, or takes a hash.
+// the one with a number, or that has a shard, or takes a hash.
 type route struct {
 	name   string
 	region string
 	home   string
+	fixed  int
 	shard  Shard
 	hash   uint16
 }
@@ -68,10 +69,20 @@ func (n *node) accept(env nodes.Env, from nodes.ID, body any) {
 		r.route = route{home: b.Shard.Home(), shard: b.Shard}
 	case Read:
 		r.route = route{home: b.Shard.Home(), shard: b.Shard, region: n.region}
+	case Join:
+		r.route = route{home: b.Home, fixed: numberOf(b.Group)}
+	case Leave:
+		r.route = route{home: b.Home, fixed: numberOf(b.Group)}
+	case Deliver:
+		r.route = route{home: b.Home, fixed: numberOf(b.Home)}
+	case Effects:
+		r.route = route{home: b.Home, fixed: numberOf(b.Home)}
 	case Split:
-		r.route, bad = routeOf(b.Range), NotYet{"there is no such keyspace"}
+		at, _ := spanOf(b.Range)
+		r.route, bad = route{home: at.home, hash: at.middle()}, NotYet{"there is no such keyspace"}
 	case Merge:
-		r.route, bad = routeOf(b.Left), NotYet{"there is no such keyspace"}
+		at, _ := spanOf(b.Left)
+		r.route, bad = route{home: at.home, hash: at.to}, NotYet{"there is no such keyspace"}
 	case Lead:
 		r.route, bad = n.routeTo(b.Group), NotYet{"there is no such group"}
 	case SnapshotNow:
@@ -84,11 +95,6 @@ func (n *node) accept(env nodes.Env, from nodes.ID, body any) {
 		return
 	}
 	n.begin(env, r)
-}
-
-func routeOf(text string) route {
-	at, _ := spanOf(text)
-	return route{home: at.home, hash: at.from}
 }
 
 func (n *node) routeTo(group string) route {
@@ -114,6 +120,20 @@ func (n *node) locate(env nodes.Env, at span, then func(nodes.Env, Located)) {
 	n.begin(env, r)
 }
 
+// askAll asks the leaders of all groups of a region. then is called with their answers by number, nil where there is none.
+func (n *node) askAll(env nodes.Env, region string, body any, then func(env nodes.Env, answers []any)) {
+	answers := make([]any, GroupsPerRegion)
+	waiting := GroupsPerRegion
+	for i := range GroupsPerRegion {
+		n.ask(env, name(region, i+1), body, func(env nodes.Env, answer any) {
+			answers[i] = answer
+			if waiting--; waiting == 0 {
+				then(env, answers)
+			}
+		})
+	}
+}
+
 func (n *node) begin(env nodes.Env, r *request) {
 	n.router.next++
 	r.number = n.router.next
@@ -131,9 +151,12 @@ func (n *node) target(r *request) string {
 		region = n.serving(r.home)
 	}
 	number := 0
-	if r.shard == (Shard{}) {
+	switch {
+	case r.fixed > 0:
+		return name(region, r.fixed)
+	case r.shard == (Shard{}):
 		number = n.atlas[r.home].find(r.hash)
-	} else {
+	default:
 		number = n.numberOf(r.home, r.shard)
 	}
 	return name(region, (number-1+r.turn)%GroupsPerRegion+1)
@@ -190,6 +213,14 @@ func (n *node) answered(env nodes.Env, from nodes.ID, b Answer) {
 		return // answered, given up, or asked by a former life of this node
 	}
 	switch body := b.body().(type) {
+	case SendOK:
+		if b.Generation < n.known.keyspace(body.Shard.Home()).Generation && n.bug != promoteWithoutFence {
+			env.Reached("queue: an acknowledgement of before a promotion came too late")
+			r.unsure, r.open = true, false
+			return // it is sent again at the next tick, to who serves now
+		}
+		n.end(r)
+		n.finish(env, r, body)
 	case NotLeader:
 		n.notLeader(env, r, b, body)
 	case Elsewhere:
@@ -274,7 +305,7 @@ func (n *node) finish(env nodes.Env, r *request, body any) {
 // changes says whether a request may leave something behind.
 func changes(body any) bool {
 	switch body.(type) {
-	case Poll, Read:
+	case Poll, Read, Effects, Join, Leave:
 		return false
 	}
 	return true
@@ -330,36 +361,18 @@ func (n *node) describe(env nodes.Env, from nodes.ID, b Describe) {
 		env.Send(from, Refused{"there is no such keyspace"})
 		return
 	}
-	n.survey(env, b, func(env nodes.Env, parts []Described) {
-		if parts == nil {
-			env.Send(from, NotNow{"not all groups of the region have a leader"})
-			return
-		}
-		d := parts[0]
-		for _, p := range parts[1:] {
-			d.Shards = append(d.Shards, p.Shards...)
+	n.askAll(env, n.region, b, func(env nodes.Env, answers []any) {
+		var d Described
+		for i, answer := range answers {
+			part, ok := answer.(Described)
+			if !ok || i > 0 && part.Generation != d.Generation {
+				env.Send(from, NotNow{"not all groups of the region answer alike"})
+				return
+			}
+			part.Shards = append(d.Shards, part.Shards...)
+			d = part
 		}
 		slices.SortFunc(d.Shards, func(a, b State) int { return a.Shard.compare(b.Shard) })
 		env.Send(from, d)
 	})
-}
-
-// survey asks all groups of this region what they have of a keyspace. then is called with what each says, by number, or
-// with nil if one of them says nothing.
-func (n *node) survey(env nodes.Env, b Describe, then func(env nodes.Env, parts []Described)) {
-	parts := make([]Described, GroupsPerRegion)
-	waiting, silent := GroupsPerRegion, false
-	for i := range GroupsPerRegion {
-		n.ask(env, name(n.region, i+1), b, func(env nodes.Env, answer any) {
-			part, ok := answer.(Described)
-			parts[i], silent = part, silent || !ok
-			if waiting--; waiting > 0 {
-				return
-			}
-			if silent {
-				parts = nil
-			}
-			then(env, parts)
-		})
-	}
 }

@@ -16,13 +16,18 @@ type shard struct {
 	span
 	Parents  []Location // it continues these; of a merge there are two
 	Children []Location // of a sealed shard, those that continue it
+	Births   []birth    // the same, with all their parents
 	Sealed   bool       // nothing more is added: End is final
+	Own      bool       // it was served here, so what was acknowledged in it is this region's to account for
 
 	First     uint64 // place of the first line; what was before has been dropped
 	Before    uint64 // sum of all that was before
 	Lines     []line
+	base      map[string]*producer // as they were before First
 	producers map[string]*producer
 	groups    map[string]*cursor
+	Copied    uint64 // up to here all other regions have it, as far as the log knows
+	touched   uint64 // index of the last entry that changed anything but lines
 
 	Engaged *engaged // it has promised to be the left part of a merge, and does not split until then
 }
@@ -37,9 +42,10 @@ type line struct {
 // A producer is what a shard remembers of one: all that lies above Last is new, all above Floor is remembered.
 type producer struct {
 	Name  string
-	Last  uint64 // the highest number that was taken, here or in a parent
-	Floor uint64 // numbers up to this one have been forgotten
-	Runs  []run  // the last sends, by Number
+	Last  uint64  // the highest number that was taken, here or in a parent
+	Floor uint64  // numbers up to this one have been forgotten
+	Runs  []run   // the last sends, by Number
+	Since numbers // all that came since the first promotion
 }
 
 // A run is a send that was taken: so many numbers from Number on have places from Seq on, in this shard or in a parent.
@@ -88,6 +94,9 @@ func (s *shard) drop(first uint64) {
 	n := int(min(first, s.end()+1) - s.First)
 	if n <= 0 {
 		return
+	}
+	for i := range s.Lines[:n] {
+		recognize(s.base, s.Shard, &s.Lines[i])
 	}
 	s.Before = s.Lines[n-1].Sum
 	s.Lines = slices.Clone(s.Lines[n:]) // or the old ones would be kept in memory
@@ -147,6 +156,11 @@ func (p *producer) take(r run) {
 	if found {
 		return // both parents of a merge had it from theirs
 	}
+	if r.Shard.generation() > 0 {
+		for n := r.Number; n < r.Number+r.Count; n++ {
+			p.Since = p.Since.add(n)
+		}
+	}
 	p.Runs = slices.Insert(p.Runs, at, r)
 	p.Last = max(p.Last, r.Number+r.Count-1)
 	for len(p.Runs) > Window {
@@ -165,6 +179,11 @@ func (s *shard) inherit(from *producer) {
 	for _, r := range from.Runs {
 		p.take(r)
 	}
+	for _, i := range from.Since {
+		for n := i.from; n <= i.to; n++ {
+			p.Since = p.Since.add(n)
+		}
+	}
 	p.Last, p.Floor = max(p.Last, from.Last), max(p.Floor, from.Floor)
 }
 
@@ -173,6 +192,7 @@ func (p *producer) pack(b *pack.Pack) {
 	b.Number(&p.Last)
 	b.Number(&p.Floor)
 	pack.List(b, &p.Runs, (*run).pack)
+	pack.List(b, (*[]interval)(&p.Since), (*interval).pack)
 }
 
 func (r *run) pack(p *pack.Pack) {

@@ -73,14 +73,14 @@ func (c *seal) pack(p *pack.Pack) {
 
 func (c *seal) apply(env nodes.Env, m *machine) {
 	s := m.shards[c.Shard]
-	if s == nil || s.Sealed || s.Engaged != nil {
+	if s == nil || s.Sealed || s.Engaged != nil || m.regimes[s.home].Region != m.Region {
 		m.lead.reply(env, c.Mark, NotYet{"the shard is sealed, or to be merged"})
 		return
 	}
 	m.end(env, s, c.Births)
 	for _, b := range c.Births {
 		if b.Child.Number == m.Number {
-			m.adopt(env, adoption(b, s))
+			m.adopt(env, m.adoption(b, s))
 			continue
 		}
 		m.handovers = append(m.handovers, &handover{b, s.Shard})
@@ -91,14 +91,16 @@ func (c *seal) apply(env nodes.Env, m *machine) {
 
 // end seals a shard.
 func (m *machine) end(env nodes.Env, s *shard, births []birth) {
-	s.Sealed, s.Engaged = true, nil
+	s.Sealed, s.Engaged, s.Births, s.Children, s.touched = true, nil, births, nil, m.index
 	var children []Shard
 	for _, b := range births {
 		s.Children = append(s.Children, b.Child)
 		children = append(children, b.Child.Shard)
 	}
 	m.sort()
-	env.Emit(Sealed{m.Name, s.Shard, s.end(), children})
+	if s.Own || m.regimes[s.home].Region == m.Region {
+		env.Emit(Sealed{m.Name, s.Shard, s.end(), children})
+	}
 	m.prefix(env, s, s.end())
 	m.lead.stir(s.Shard)
 }
@@ -107,9 +109,10 @@ func (m *machine) end(env nodes.Env, s *shard, births []birth) {
 type adopt struct {
 	Mark uint64
 	birth
-	From      Shard
-	Producers []*producer
-	Cursors   []*cursor // groups and generations
+	Generation uint64 // of the keyspace
+	From       Shard
+	Producers  []*producer
+	Cursors    []*cursor // groups and generations
 }
 
 func (*adopt) kind() kind       { return adoptKind }
@@ -118,14 +121,18 @@ func (c *adopt) marks() *uint64 { return &c.Mark }
 func (c *adopt) pack(p *pack.Pack) {
 	p.Number(&c.Mark)
 	c.birth.pack(p)
+	p.Number(&c.Generation)
 	c.From.pack(p)
 	pack.List(p, &c.Producers, pack.New((*producer).pack))
 	pack.List(p, &c.Cursors, pack.New((*cursor).pack))
 }
 
 // adoption is what a sealed shard hands over to a child. The result shares memory with the shard.
-func adoption(b birth, from *shard) *adopt {
-	return &adopt{birth: b, From: from.Shard, Producers: sorted(from.producers), Cursors: sorted(from.groups)}
+func (m *machine) adoption(b birth, from *shard) *adopt {
+	return &adopt{
+		birth: b, Generation: m.regimes[from.home].Generation, From: from.Shard,
+		Producers: sorted(from.producers), Cursors: sorted(from.groups),
+	}
 }
 
 func (c *adopt) apply(env nodes.Env, m *machine) {
@@ -143,21 +150,37 @@ func (m *machine) adopt(env nodes.Env, c *adopt) bool {
 		return true
 	}
 	s := newShard(c.Child.Shard)
+	r := m.regimes[s.home]
+	if r.Generation != c.Generation {
+		return false // from before a promotion, or behind one that has not come here
+	}
+	s.Own = r.Region == m.Region && s.generation() == r.Generation
 	s.Parents = c.Parents
 	m.inherit(s, c)
 	for _, p := range c.Parents { // of a merge, the left one
 		if p.Shard != c.From {
 			left := m.shards[p.Shard]
-			if left == nil || left.Engaged == nil || left.Engaged.Child != s.Shard {
+			switch {
+			case left == nil:
+				return false
+			case left.Sealed && slices.Contains(left.Children, c.Child): // it is a copy
+			case left.Engaged != nil && left.Engaged.Child == s.Shard:
+				m.end(env, left, []birth{c.birth})
+				env.Reached("queue: two shards were merged")
+			default:
 				return false
 			}
-			m.end(env, left, []birth{c.birth})
-			m.inherit(s, adoption(c.birth, left))
-			env.Reached("queue: two shards were merged")
+			m.inherit(s, m.adoption(c.birth, left))
 		}
 	}
+	s.base = cloned(s.producers)
+	s.touched = m.index
+	r.known = 0 // nothing was told of what was not here
 	m.add(s)
-	env.Emit(Serves{m.Name, s.Shard})
+	if s.Own {
+		m.lead.serves(env, s)
+	}
+	m.close(env, s)
 	m.lead.stir(s.Shard)
 	return true
 }
@@ -207,7 +230,7 @@ func (c *engage) pack(p *pack.Pack) {
 }
 
 func (c *engage) apply(env nodes.Env, m *machine) {
-	if s := m.shards[c.Shard]; s != nil && !s.Sealed && s.Engaged == nil {
+	if s := m.shards[c.Shard]; s != nil && !s.Sealed && s.Engaged == nil && m.regimes[s.home].Region == m.Region {
 		e := c.engaged
 		s.Engaged = &e
 		m.lead.woo(env, s)
@@ -239,46 +262,32 @@ func (m *machine) parted() bool {
 
 // What follows is the leader's part.
 
-// split splits a shard, or says that it has been.
+// split sees to it that no shard has both sides of the middle of a range.
 func (l *leader) split(env nodes.Env, a asker, b Split) {
 	at, _ := spanOf(b.Range)
-	s := l.m.newest(at)
-	switch {
-	case s == nil && l.m.live(at.home, at.from) == nil:
-		l.answer(env, a, l.m.elsewhere(at.home, at.from))
+	switch s := l.m.live(at.home, at.middle()); {
 	case s == nil:
-		l.answer(env, a, NotYet{"no shard has this range"})
-	case s.Sealed && len(s.Children) == 2 && !l.m.handing(s.Shard):
-		l.answer(env, a, Done{})
-	case s.Sealed:
-		l.answer(env, a, NotYet{"the shard is sealed"})
-	case s.Engaged != nil:
+		l.answer(env, a, l.m.elsewhere(at.home, at.middle()))
+	case at.size() == 1:
+		l.answer(env, a, NotYet{"a range of one hash has no middle"})
+	case s.to > at.middle() && s.Engaged != nil:
 		l.answer(env, a, NotYet{"the shard is to be merged"})
-	case s.from == s.to:
-		l.answer(env, a, NotYet{"the shard has one hash"})
-	default:
-		l.propose(env, a, l.halves(s))
+	case s.to > at.middle():
+		l.propose(env, a, l.halves(s, at.middle()))
 		env.Reached("queue: a shard was split by an administrator")
+	case slices.ContainsFunc(s.Parents, func(p Location) bool { return l.m.handing(p.Shard) }):
+		l.answer(env, a, NotYet{"the right half is being handed over"})
+	default:
+		l.answer(env, a, Done{})
 	}
-}
-
-// newest returns the last shard of a range, nil if there was none here.
-func (m *machine) newest(at span) (s *shard) {
-	for _, o := range m.list {
-		if o.span == at {
-			s = o
-		}
-	}
-	return s
 }
 
 func (m *machine) handing(from Shard) bool {
 	return slices.ContainsFunc(m.handovers, func(h *handover) bool { return h.From == from })
 }
 
-// halves is the seal of a split.
-func (l *leader) halves(s *shard) *seal {
-	middle := s.from + (s.to-s.from)/2
+// halves is the seal of a split behind a hash.
+func (l *leader) halves(s *shard, middle uint16) *seal {
 	parents := []Location{{s.Shard, l.Number}}
 	part := func(from, to uint16, number int) birth {
 		return birth{Location{Shard{span{s.home, from, to}.String(), s.Epoch + 1}, number}, parents}
@@ -315,7 +324,7 @@ func (l *leader) handOver(env nodes.Env) {
 		return
 	}
 	for _, h := range l.m.handovers {
-		entry := encode(adoption(h.birth, l.m.shards[h.From]), 4096)
+		entry := encode(l.m.adoption(h.birth, l.m.shards[h.From]), 4096)
 		l.errand(env, "adopt "+h.Child.Shard.String(), h.Child.Number, Adopt{h.Child.Shard, entry}, func(env nodes.Env, l *leader, answer any) {
 			if answer == (Done{}) {
 				l.offer(env, &handed{h.Child.Shard, h.From})
@@ -349,7 +358,7 @@ func (l *leader) errand(env nodes.Env, about string, number int, body any, then 
 	})
 }
 
-// merge merges two shards, or says that they have been. It is asked of the group that holds the left one.
+// merge sees to it that one shard has both sides of where two ranges meet.
 func (l *leader) merge(env nodes.Env, a asker, b Merge) {
 	left, ok := spanOf(b.Left)
 	right, ok2 := spanOf(b.Right)
@@ -357,36 +366,29 @@ func (l *leader) merge(env nodes.Env, a asker, b Merge) {
 		l.answer(env, a, NotYet{"they are not neighbours"})
 		return
 	}
-	s := l.m.newest(left)
-	whole := span{left.home, left.from, right.to}
-	switch {
-	case s == nil && l.m.live(left.home, left.from) == nil:
-		l.answer(env, a, l.m.elsewhere(left.home, left.from))
+	switch s := l.m.live(left.home, left.to); {
 	case s == nil:
-		l.answer(env, a, NotYet{"no shard has the left range"})
-	case s.Sealed && len(s.Children) == 1 && s.Children[0].Shard.Range == whole.String():
+		l.answer(env, a, l.m.elsewhere(left.home, left.to))
+	case s.to > left.to:
 		l.answer(env, a, Done{})
-	case s.Sealed:
-		l.answer(env, a, NotYet{"the left shard is sealed"})
 	case s.Engaged != nil:
 		l.answer(env, a, NotYet{"the left shard is to be merged"})
 	default:
-		l.court(env, s, right.String(), false)
+		l.court(env, s, false)
 		l.answer(env, a, NotYet{"the right shard is looked for"})
 	}
 }
 
-// court finds the shard to the right of one and engages the two, if what is found has that range (or any, if it is "");
-// with cold only if it has little to do.
-func (l *leader) court(env nodes.Env, s *shard, right string, cold bool) {
+// court finds the shard to the right of one and engages the two; with cold only if that has little to do, and they are
+// parts of what was one shard at first.
+func (l *leader) court(env nodes.Env, s *shard, cold bool) {
 	left := s.Shard
 	l.n.locate(env, span{s.home, s.to + 1, s.to + 1}, func(env nodes.Env, b Located) {
 		s := l.m.shards[left]
 		at, _ := spanOf(b.At.Shard.Range)
 		switch {
 		case l.m.lead != l || s == nil || s.Sealed || s.Engaged != nil || at.from != s.to+1:
-		case right != "" && b.At.Shard.Range != right:
-		case cold && (!b.Cold || s.size()+at.size() > firstSize):
+		case cold && (!b.Cold || int(s.from)/firstSize != int(at.to)/firstSize):
 		default:
 			child := Shard{span{s.home, s.from, at.to}.String(), max(s.Epoch, b.At.Shard.Epoch) + 1}
 			l.offer(env, &engage{left, engaged{b.At, child}})
