@@ -117,7 +117,7 @@ func (k *consumer) done(w *workload, c *labs.Client, op *history.Op) {
 			k.counted = !out.More
 		}
 	}
-	if op.Outcome == history.Unknown && op.Phase != history.Final && c.Rand.IntN(5) == 0 { // it crashed, and forgot all
+	if op.Out == nil && op.Phase != history.Final && c.Rand.IntN(5) == 0 { // it crashed, and forgot all
 		k.members = [2]*member{newMember(c, plainGroup, c.Number), newMember(c, sinkGroup, c.Number)}
 	}
 }

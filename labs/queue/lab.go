@@ -70,6 +70,9 @@ func outcome(in, out any) history.Outcome {
 	case q.SendOK, q.Assigned, q.Records, q.Gone, q.Committed, q.Described, q.Delivered, q.Effected, q.Reported, q.Reconciled, q.Done:
 		return history.OK
 	case q.Refused:
+		if _, commit := in.(q.Commit); commit {
+			return history.Unknown // an earlier try may have come before the newer generation
+		}
 		return history.Failed
 	case q.NotNow:
 		switch in.(type) {
