@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	joinEvery = 8   // requests of a member, from one Join to the next: under a second
-	sleep     = 60  // requests not made by a consumer that hangs: some five seconds
-	away      = 30  // by a member that left
+	joinEvery = 5   // requests of a member, from one Join to the next: under a second
+	sleep     = 40  // requests not made by a consumer that hangs: some five seconds
+	away      = 20  // by a member that left
 	drainMax  = 600 // requests of a consumer in the end
 )
 

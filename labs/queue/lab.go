@@ -35,7 +35,7 @@ func Lab() labs.Lab {
 		Resolve:    resolve,
 		Guarantees: guarantees,
 		Faults:     everything,
-		Defaults:   labs.Defaults{Clients: 18, Rate: 240, WarmUp: 5 * time.Second, Calm: 15 * time.Second},
+		Defaults:   labs.Defaults{Clients: 18, Rate: 120, WarmUp: 5 * time.Second, Calm: 15 * time.Second},
 	}
 }
 
