@@ -7,6 +7,9 @@ import (
 	"faultlab/nodes/pack"
 )
 
+// tellTicks is how often the directory is told to all anew.
+const tellTicks = 20
+
 // Regimes says which region serves each keyspace. The group D, with a voter in each region, keeps it; its leader
 // tells every node of each change, and the whole again every second. Version counts the changes.
 type Regimes struct {
@@ -103,7 +106,7 @@ func (c *takeover) pack(p *pack.Pack) {
 // declared of what its region had copied, and there can be only one lineage.
 func (c *takeover) apply(env nodes.Env, m *machine) {
 	k := m.directory.keyspace(c.Home)
-	if k.Generation != c.Generation && m.bug != acceptsLatePromotion {
+	if k.Generation != c.Generation {
 		env.Reached("queue: a promotion came too late")
 		m.lead.reply(env, c.Mark, Refused{"the keyspace was promoted meanwhile"})
 		return

@@ -54,6 +54,14 @@ func (n *node) learn(env nodes.Env, r Regimes) {
 			env.Emit(Learnt{k.Home, k.Generation})
 		}
 	}
+	if n.bug == promoteWithoutFence {
+		r.Keyspaces = slices.Clone(r.Keyspaces)
+		for i := range r.Keyspaces {
+			if old := n.known.keyspace(r.Keyspaces[i].Home); old.Region == n.region {
+				r.Keyspaces[i] = *old
+			}
+		}
+	}
 	n.known = r
 	for _, k := range r.Keyspaces {
 		n.atlas[k.Home].declare(&k)
@@ -83,11 +91,7 @@ func (l *leader) enforce(env nodes.Env) {
 		return
 	}
 	for _, k := range l.n.known.Keyspaces {
-		now := l.m.regimes[k.Home]
-		switch {
-		case k.Generation <= now.Generation:
-		case l.m.bug == promoteWithoutFence && now.Region == l.Region:
-		default:
+		if k.Generation > l.m.regimes[k.Home].Generation {
 			l.offer(env, &learnt{k})
 		}
 	}
@@ -131,7 +135,7 @@ func (m *machine) uphold(env nodes.Env, s *shard) {
 	if d != nil {
 		end = d.End
 	}
-	if s.end() > end && s.Own && m.bug != healDiscardsMinority {
+	if s.end() > end && s.Own && m.bug != healDiscardsMinority && (m.bug != reportForgets || m.lead != nil) {
 		env.Reached("queue: a tail was set aside")
 		t := Tail{Shard: s.Shard}
 		for _, l := range s.after(max(end, s.First-1), len(s.Lines)) {

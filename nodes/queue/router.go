@@ -214,7 +214,7 @@ func (n *node) answered(env nodes.Env, from nodes.ID, b Answer) {
 	}
 	switch body := b.body().(type) {
 	case SendOK:
-		if b.Generation < n.known.keyspace(body.Shard.Home()).Generation && n.bug != promoteWithoutFence {
+		if b.Generation < n.known.keyspace(body.Shard.Home()).Generation {
 			env.Reached("queue: an acknowledgement of before a promotion came too late")
 			r.unsure, r.open = true, false
 			return // it is sent again at the next tick, to who serves now

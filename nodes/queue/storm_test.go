@@ -111,17 +111,22 @@ func until[T any](w *world, region string, wait time.Duration, body any) (answer
 // whole reads a shard to its end. What retention has dropped was shown to consumers.
 func (w *world) whole(region string, s State, shown map[uint64]Record) (all []Record) {
 	w.t.Helper()
-	for after := uint64(0); after < s.End; after++ {
-		if r, dropped := shown[after+1]; dropped && after+1 < s.First {
-			all = append(all, r)
-			continue
+	for uint64(len(all)) < s.End {
+		switch r := w.ask(region, time.Second, Read{Shard: s.Shard, After: uint64(len(all))}).(type) {
+		case Records:
+			if len(r.Records) == 0 {
+				w.t.Fatalf("%v has nothing behind %d, and not %d", s.Shard, len(all), s.End)
+			}
+			all = append(all, r.Records...)
+		case Gone:
+			for uint64(len(all))+1 < r.First {
+				was, is := shown[uint64(len(all))+1]
+				if !is {
+					w.t.Fatalf("%v %d was dropped, and was shown to nobody", s.Shard, len(all)+1)
+				}
+				all = append(all, was)
+			}
 		}
-		r := until[Records](w, region, 5*time.Second, Read{Shard: s.Shard, After: after})
-		if len(r.Records) == 0 {
-			w.t.Fatalf("%v has nothing behind %d, and not %d", s.Shard, after, s.End)
-		}
-		all = append(all, r.Records...)
-		after += uint64(len(r.Records)) - 1
 	}
 	return all
 }

@@ -191,6 +191,9 @@ func (c *putBack) pack(p *pack.Pack) {
 func (c *putBack) apply(env nodes.Env, m *machine) {
 	if m.serves(c.Home, c.Generation) {
 		for _, r := range c.Records {
+			if m.bug == resendsAsNew {
+				r.Producer += " again"
+			}
 			s := m.live(c.Home, HashOf(r.Key))
 			if s == nil || s.stands(r.Producer, r.Number) {
 				continue
