@@ -50,6 +50,19 @@ func TestAnOperationIsAskedForUntilItIsDoneAndThenUndone(t *testing.T) {
 	}
 }
 
+func TestAnOperationOnAGroupAndNoNodeLastsAsLongAsItIsAskedTo(t *testing.T) {
+	operations := movable()
+	operations[0].Aims = func(nodes.Topology) []nemesis.Aim { return []nemesis.Aim{{Group: "G"}} }
+	operations[0].Do = func(nemesis.Aim) any { return move{"away"} }
+	fault := moving(2*time.Second, 4*time.Second)
+	fault.Nodes = nil
+	run := done(t, Options{Seed: 1, Time: 10 * time.Second, Plan: nemesis.Schedule{fault}}, &asks{to: []nodes.ID{"a1"}, operations: operations}, history.OK,
+		func(time.Duration, nodes.ID, any) (any, time.Duration, bool) { return "yes", time.Millisecond, true })
+	if w := run.History.Windows; len(w) != 1 || !w[0].Took || w[0].End-w[0].Start != 4*time.Second {
+		t.Errorf("%+v", w)
+	}
+}
+
 func TestAnOperationThatIsNeverDoneDidNotTakeEffect(t *testing.T) {
 	run := done(t, Options{Seed: 1, Time: 10 * time.Second, Plan: nemesis.Schedule{moving(2*time.Second, 4*time.Second)}}, &asks{to: []nodes.ID{"a1"}, operations: movable()}, history.OK,
 		func(_ time.Duration, _ nodes.ID, body any) (any, time.Duration, bool) {

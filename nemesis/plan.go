@@ -25,6 +25,8 @@ func (f Fault) String() string {
 		if len(f.Nodes) > 0 {
 			words = append(words, "("+join(f.Nodes)+")")
 		}
+	case f.Group != "" && len(f.Nodes) == 0:
+		words = append(words, f.Group)
 	case f.Group != "":
 		words = append(words, join(f.Nodes), "of", f.Group)
 	case f.Aim != "":

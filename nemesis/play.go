@@ -63,7 +63,7 @@ func (p *Player) strike(ctx context.Context, a *activeFault, start time.Duration
 		}
 		if err != nil {
 			w.Strike.Took, w.Strike.Why = false, err.Error()
-		} else if len(strike.Nodes)+len(strike.Cuts)+len(strike.Hurts) > 0 { // if only to keep down who is down already
+		} else if len(strike.Nodes)+len(strike.Cuts)+len(strike.Hurts) > 0 || strike.late != nil { // if only to keep down who is down already
 			p.t.After(max(0, start+f.At+f.For-p.t.Now()), func() { p.finish(ctx, a) })
 			return
 		}

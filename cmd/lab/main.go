@@ -8,6 +8,9 @@ import (
 	"faultlab/cmd"
 	"faultlab/labs/maelstrom"
 	"faultlab/labs/multimaster"
+	"faultlab/labs/queue"
 )
 
-func main() { os.Exit(cmd.Main(slices.Insert(maelstrom.Labs(), 0, multimaster.Lab())...)) }
+func main() {
+	os.Exit(cmd.Main(slices.Insert(maelstrom.Labs(), 0, multimaster.Lab(), queue.Lab())...))
+}

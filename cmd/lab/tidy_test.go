@@ -43,7 +43,8 @@ var arrows = []struct {
 	{"nodes/wire", []string{"nodes"}},
 	{"nodes/host", []string{"nodes", "nodes/wire"}},
 	{"nodes/raftlog", []string{"nodes"}},
-	{"nodes/*", []string{"nodes", "nodes/raftlog"}},
+	{"nodes/pack", nil},
+	{"nodes/*", []string{"nodes", "nodes/raftlog", "nodes/pack"}},
 	{"nodes", nil},
 }
 

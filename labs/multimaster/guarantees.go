@@ -9,7 +9,6 @@ import (
 	"faultlab/checker/history"
 	"faultlab/checker/linear"
 	"faultlab/labs"
-	"faultlab/nemesis"
 	"faultlab/nodes"
 	mm "faultlab/nodes/multimaster"
 )
@@ -93,27 +92,27 @@ func guarantees(t nodes.Topology) []labs.Guarantee {
 		}, {
 			ID: "A1", Name: "available-one-node-down",
 			Statement: "While no more than one node is down, frozen or cut off, 99 % of all transactions are answered from T_elect (3 s) on (done, or refused because a condition of their own does not hold), with no gap over 2 s.",
-			Under:     everything, Exercised: downsOne,
+			Under:     everything, Exercised: labs.DownsOne,
 			Checker: checker.Availability{
 				Class:  "transactions with one node down at most",
-				When:   func(f checker.Faults) bool { return j.oneDown(f.All()) },
+				When:   func(f checker.Faults) bool { return labs.OneDown(j.members, f.All()) },
 				Of:     func(*history.Op, checker.Faults) bool { return true },
 				Served: answered, Settle: electedWithin, AtLeast: 200,
 			},
 		}, {
 			ID: "A2", Name: "available-outside-cut",
 			Statement: "While one region is cut off, 99 % of the single-range transactions that clients of the other regions make on ranges of their own succeed, with no gap over 2 s; but for keys that O9 lets stay locked.",
-			Under:     everything, Exercised: cutsRegion,
+			Under:     everything, Exercised: labs.CutsRegion,
 			Checker: j.available("single-range transactions at home, outside the cut region", 50, func(op *history.Op, cut string) bool { return op.Region != cut }),
 		}, {
 			ID: "A3", Name: "available-inside-cut",
 			Statement: "While one region is cut off, 99 % of the single-range transactions that its own clients make on its own ranges succeed, with no gap over 2 s; but for keys that O9 lets stay locked.",
-			Under:     everything, Exercised: cutsRegion,
+			Under:     everything, Exercised: labs.CutsRegion,
 			Checker: j.available("single-range transactions at home, inside the cut region", 10, func(op *history.Op, cut string) bool { return op.Region == cut }),
 		}, {
 			ID: "A4", Name: "refused-across-cut",
 			Statement: "While one region is cut off, no transaction across the cut succeeds.",
-			Under:     everything, Exercised: cutsRegion,
+			Under:     everything, Exercised: labs.CutsRegion,
 			Checker: checker.Availability{
 				Class:  "transactions across the cut",
 				When:   oneRegionCut,
@@ -136,84 +135,10 @@ func guarantees(t nodes.Topology) []labs.Guarantee {
 	}
 }
 
-// oneDown says that nothing is wrong but, at the most, that one member is down, frozen or cut off from all others. It
-// goes by what was really cut: a plan written by hand may call anything by any name.
-func (j *judge) oneDown(windows []history.Window) bool {
-	lame := map[string]bool{}
-	cut := map[history.Link]bool{}
-	for _, w := range windows {
-		switch w.Kind {
-		case "partition", "kill", "power-loss", "pause":
-		default:
-			return false
-		}
-		for _, id := range w.Down {
-			lame[id] = true
-		}
-		for _, l := range w.Cuts {
-			cut[l] = true
-		}
-	}
-	for l := range cut {
-		for _, id := range []string{l.From, l.To} {
-			touching := 0
-			for other := range cut {
-				if other.From == id || other.To == id {
-					touching++
-				}
-			}
-			if touching == len(cut) && touching == 2*(j.members-1) {
-				lame[id] = true
-				return len(lame) == 1
-			}
-		}
-		return false
-	}
-	return len(lame) <= 1
-}
-
-// isRegionCut says that a window cuts one region from all others, both ways. A plan written by hand may call something
-// else by that name.
-func isRegionCut(w history.Window) bool {
-	if w.Kind != "partition" || w.Form != "region" || len(w.Nodes) == 0 {
-		return false
-	}
-	region := regionOf(w.Nodes[0])
-	links := 0
-	for _, l := range w.Cuts {
-		if (regionOf(l.From) == region) != (regionOf(l.To) == region) {
-			links++
-		}
-	}
-	return links == 2*2*len(w.Nodes)*len(w.Nodes) // there are two other regions of the same size
-}
-
 // oneRegionCut says that one region is cut off and nothing else is wrong, nor was a while ago.
 func oneRegionCut(f checker.Faults) bool {
-	return len(f.Active) == 1 && len(f.Recent) == 0 && isRegionCut(f.Active[0])
-}
-
-// cutRegion returns the region that is cut off.
-func cutRegion(f checker.Faults) string { return regionOf(f.Active[0].Nodes[0]) }
-
-// regionOf returns the region of a member, by its name: a1 is in A.
-func regionOf(id string) string { return string(id[0] - 'a' + 'A') }
-
-func cutsRegion(s nemesis.Schedule) string {
-	if slices.ContainsFunc(s, func(f nemesis.Fault) bool { return f.Is("partition:region") }) {
-		return ""
-	}
-	return "no fault of this run cuts off a region"
-}
-
-// downsOne says why a schedule leaves no time for A1: it has faults, and none of them takes down a single node.
-func downsOne(s nemesis.Schedule) string {
-	if len(s) == 0 || slices.ContainsFunc(s, func(f nemesis.Fault) bool {
-		return f.Kind == "kill" || f.Kind == "power-loss" || f.Kind == "pause" || f.Is("partition:one-node") || f.Is("partition:leader")
-	}) {
-		return ""
-	}
-	return "no fault of this run takes down one node"
+	_, ok := labs.OneRegionCut(f)
+	return ok
 }
 
 // atHome says that a transaction is on one range, of its client's own region.
@@ -228,7 +153,7 @@ func (j *judge) rangeOf(op *history.Op) string {
 
 // acrossCut says that the cut lies between a client and a range that it needs.
 func (j *judge) acrossCut(op *history.Op, f checker.Faults) bool {
-	cut := cutRegion(f)
+	cut, _ := labs.OneRegionCut(f)
 	return slices.ContainsFunc(j.layout.Participants(op.In.(mm.Txn).Ops), func(r *mm.Range) bool {
 		return (r.Region == cut) != (op.Region == cut)
 	})
@@ -244,7 +169,8 @@ func (j *judge) available(class string, atLeast int, of func(op *history.Op, cut
 			Class: class,
 			When:  oneRegionCut,
 			Of: func(op *history.Op, f checker.Faults) bool {
-				return of(op, cutRegion(f)) && j.atHome(op) && !locked.before(f.Active[0].Start, op)
+				cut, _ := labs.OneRegionCut(f)
+				return of(op, cut) && j.atHome(op) && !locked.before(f.Active[0].Start, op)
 			},
 			Served: answered, Per: j.rangeOf, AtLeast: atLeast, Least: cutAtLeast,
 		}.Check(h)

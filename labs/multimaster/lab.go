@@ -5,8 +5,6 @@ package multimaster
 
 import (
 	_ "embed"
-	"fmt"
-	"strings"
 	"time"
 
 	"faultlab/checker/history"
@@ -45,28 +43,7 @@ func Lab() labs.Lab {
 	}
 }
 
-// topology is three regions with the same number of nodes each, three by default, every node in a zone of its own.
-func topology(n int) (nodes.Topology, error) {
-	if n == 0 {
-		n = 9
-	}
-	if n < 9 || n%3 != 0 {
-		return nodes.Topology{}, fmt.Errorf("multi-master cannot be built with %d nodes: it has three regions with as many nodes each, three or more: 9, 12 or 15, say", n)
-	}
-	t := nodes.Topology{RoundTrips: []nodes.RoundTrip{
-		{A: "A", B: "B", Time: 40 * time.Millisecond},
-		{A: "B", B: "C", Time: 80 * time.Millisecond},
-		{A: "A", B: "C", Time: 120 * time.Millisecond},
-	}}
-	for _, region := range []string{"A", "B", "C"} {
-		for i := range n / 3 {
-			t.Members = append(t.Members, nodes.Member{
-				ID: nodes.ID(fmt.Sprint(strings.ToLower(region), i+1)), Region: region, Zone: fmt.Sprint(region, i+1),
-			})
-		}
-	}
-	return t, nil
-}
+func topology(n int) (nodes.Topology, error) { return labs.ThreeRegions("multi-master", n) }
 
 // leaderRole names the leader of a group, as a role.
 func leaderRole(group string) string { return "leader of " + group }

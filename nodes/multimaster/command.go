@@ -1,6 +1,6 @@
 package multimaster
 
-import "encoding/binary"
+import "faultlab/nodes/pack"
 
 // A command is one entry of a group's log. Which fields matter is said with each kind.
 type command struct {
@@ -27,132 +27,43 @@ const (
 	resolve                 // ID, Attempt, Commit, Coordinator: the outcome of a prepared part
 )
 
-// In the log a command is its fields in the order of the struct: numbers as varints, a string or a list as its length
-// and what it holds. It is written by hand because every replica decodes every entry: a general decoder made that an
-// eighth of a whole run.
-
-func (c *command) encode() []byte {
-	w := make(writer, 0, 64+32*len(c.Ops))
-	w = append(w, byte(c.Kind), flag(c.Commit)|flag(c.Again)<<1)
-	w.id(c.ID)
-	w.number(c.Attempt)
-	w.signed(c.Priority)
-	w.text(c.Coordinator)
-	w.number(uint64(len(c.Ops)))
-	for i := range c.Ops {
-		op := &c.Ops[i]
-		w.text(string(op.F))
-		w.text(op.Key)
-		w.text(op.To)
-		w.signed(op.Value)
-		w.signed(op.Old)
-	}
-	w.text(c.Reply.Abort)
-	w.number(uint64(len(c.Reply.Results)))
-	for _, r := range c.Reply.Results {
-		w.signed(r.Int)
-		w.number(uint64(len(r.List)))
-		for _, v := range r.List {
-			w.signed(v)
-		}
-	}
-	w.number(uint64(len(c.IDs)))
-	for _, id := range c.IDs {
-		w.id(id)
-	}
-	return w
+// pack says what a command is in the log.
+func (c *command) pack(p *pack.Pack) {
+	p.Octet((*byte)(&c.Kind))
+	p.Flag(&c.Commit)
+	p.Flag(&c.Again)
+	c.ID.pack(p)
+	p.Number(&c.Attempt)
+	p.Signed(&c.Priority)
+	p.Text(&c.Coordinator)
+	pack.List(p, &c.Ops, (*Op).pack)
+	p.Text(&c.Reply.Abort)
+	pack.List(p, &c.Reply.Results, (*Result).pack)
+	pack.List(p, &c.IDs, (*ID).pack)
 }
+
+func (id *ID) pack(p *pack.Pack) {
+	p.Text(&id.Session)
+	p.Number(&id.Number)
+}
+
+func (op *Op) pack(p *pack.Pack) {
+	pack.Name(p, &op.F)
+	p.Text(&op.Key)
+	p.Text(&op.To)
+	p.Signed(&op.Value)
+	p.Signed(&op.Old)
+}
+
+func (r *Result) pack(p *pack.Pack) {
+	p.Signed(&r.Int)
+	pack.List(p, &r.List, func(v *int64, p *pack.Pack) { p.Signed(v) })
+}
+
+func (c *command) encode() []byte { return pack.Write(64+32*len(c.Ops), c.pack) }
 
 func decodeCommand(data []byte) *command {
-	r := reader{rest: data, text: string(data)}
-	c := &command{Kind: kind(r.octet())}
-	flags := r.octet()
-	c.Commit, c.Again = flags&1 > 0, flags&2 > 0
-	c.ID = r.id()
-	c.Attempt = r.number()
-	c.Priority = r.signed()
-	c.Coordinator = r.string()
-	c.Ops = list[Op](&r)
-	for i := range c.Ops {
-		c.Ops[i] = Op{F: F(r.string()), Key: r.string(), To: r.string(), Value: r.signed(), Old: r.signed()}
-	}
-	c.Reply.Abort = r.string()
-	c.Reply.Results = list[Result](&r)
-	for i := range c.Reply.Results {
-		res := &c.Reply.Results[i]
-		res.Int = r.signed()
-		res.List = list[int64](&r)
-		for k := range res.List {
-			res.List[k] = r.signed()
-		}
-	}
-	c.IDs = list[ID](&r)
-	for i := range c.IDs {
-		c.IDs[i] = r.id()
-	}
+	c := new(command)
+	pack.Read(data, c.pack)
 	return c
-}
-
-func flag(b bool) byte {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-type writer []byte
-
-func (w *writer) number(v uint64) { *w = binary.AppendUvarint(*w, v) }
-func (w *writer) signed(v int64)  { *w = binary.AppendVarint(*w, v) }
-
-func (w *writer) text(s string) {
-	w.number(uint64(len(s)))
-	*w = append(*w, s...)
-}
-
-func (w *writer) id(id ID) {
-	w.text(id.Session)
-	w.number(id.Number)
-}
-
-// A reader takes fields off a command. It panics where there are none: the log is checksummed below us, so nobody wrote
-// that.
-type reader struct {
-	rest []byte
-	text string // all of the command; strings are parts of it
-}
-
-func (r *reader) octet() byte {
-	b := r.rest[0]
-	r.rest = r.rest[1:]
-	return b
-}
-
-func (r *reader) number() uint64 {
-	v, n := binary.Uvarint(r.rest)
-	r.rest = r.rest[n:]
-	return v
-}
-
-func (r *reader) signed() int64 {
-	v, n := binary.Varint(r.rest)
-	r.rest = r.rest[n:]
-	return v
-}
-
-func (r *reader) string() string {
-	n := r.number()
-	at := len(r.text) - len(r.rest)
-	r.rest = r.rest[n:]
-	return r.text[at : at+int(n)]
-}
-
-func (r *reader) id() ID { return ID{r.string(), r.number()} }
-
-// list makes room for a list whose length comes next; nil for an empty one.
-func list[T any](r *reader) []T {
-	if n := r.number(); n > 0 {
-		return make([]T, n)
-	}
-	return nil
 }

@@ -208,7 +208,7 @@ func (l *leader) onResolved(v Resolved) {
 
 // onQuery answers a participant that has waited too long, and aborts what it waits for unless that is decided.
 func (l *leader) onQuery(env nodes.Env, from nodes.ID, q Query) {
-	l.n.heard(q.Participant, from)
+	l.n.seeker.Heard(q.Participant, from)
 	r := l.m.records[q.ID]
 	switch {
 	case r == nil:

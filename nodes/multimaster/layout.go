@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"faultlab/nodes"
+	"faultlab/nodes/pack"
 )
 
 // A Range is the keys from From up to the next range's From, and the consensus group that holds them.
@@ -91,7 +92,7 @@ func (l *Layout) Home(t *Txn) *Range {
 	all := l.Participants(t.Ops)
 	for _, r := range all[1:] {
 		if r.Region != all[0].Region {
-			h := mix(hashString(t.Session) ^ t.Number)
+			h := pack.Mix(pack.Hash(t.Session) ^ t.Number)
 			return &l.Status[h%uint64(len(l.Status))]
 		}
 	}

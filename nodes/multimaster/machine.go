@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"faultlab/nodes"
+	"faultlab/nodes/pack"
 )
 
 // A machine is the replicated state of one group: the keys of its range, the transactions prepared on them, and the
@@ -121,9 +122,9 @@ func (m *machine) Apply(env nodes.Env, index uint64, data []byte) {
 func (m *machine) sum() uint64 {
 	sum := m.store.sum
 	add := func(id ID, parts ...uint64) {
-		h := mix(hashString(id.Session) ^ mix(id.Number))
+		h := pack.Mix(pack.Hash(id.Session) ^ pack.Mix(id.Number))
 		for _, p := range parts {
-			h = mix(h ^ p)
+			h = pack.Mix(h ^ p)
 		}
 		sum += h
 	}
@@ -133,7 +134,7 @@ func (m *machine) sum() uint64 {
 	for _, s := range m.sessions {
 		parts := []uint64{1, s.prepared, s.attempt}
 		if s.reply != nil {
-			parts = append(parts, 1+hashString(s.reply.Abort))
+			parts = append(parts, 1+pack.Hash(s.reply.Abort))
 			for _, r := range s.reply.Results {
 				parts = append(parts, uint64(r.Int), uint64(len(r.List)))
 			}
@@ -141,7 +142,7 @@ func (m *machine) sum() uint64 {
 		add(ID{s.name, s.number}, parts...)
 	}
 	for id, r := range m.records {
-		add(id, 2, r.Attempt, uint64(r.State), hashString(r.Reply.Abort))
+		add(id, 2, r.Attempt, uint64(r.State), pack.Hash(r.Reply.Abort))
 	}
 	for i, w := range m.queue {
 		add(w.command.ID, 3, uint64(i), w.command.Attempt)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"faultlab/nodes"
+	"faultlab/nodes/pack"
 )
 
 // paper is an Env that keeps what is sent.
@@ -69,7 +70,7 @@ func (s *script) ops(id ID) []Op {
 	keys := []string{"A1/a", "A1/b", "A1/c", "A1/d"}
 	var ops []Op
 	for _, i := range s.chance.Perm(len(keys))[:1+s.chance.IntN(3)] {
-		value := int64(hashString(id.Session)%100)*1000 + int64(id.Number)
+		value := int64(pack.Hash(id.Session)%100)*1000 + int64(id.Number)
 		ops = append(ops, Op{F: Append, Key: keys[i], Value: value}, Op{F: Read, Key: keys[i]})
 	}
 	if s.chance.IntN(4) == 0 {

@@ -13,16 +13,15 @@ type node struct {
 	bug    string
 	layout *Layout
 	logs   *raftlog.Logs
-	groups []*group            // that this node is a member of
-	byName map[string]*group   // the same
-	hints  map[string]nodes.ID // who was last heard to lead a group, or is to be tried next
-	fresh  map[string]bool     // the hint came from a member of the group and has not been tried
+	groups []*group          // that this node is a member of
+	byName map[string]*group // the same
+	seeker *raftlog.Seeker
 	router router
 	awake  bool // the tick is set
 }
 
 func newNode(bug string) *node {
-	return &node{bug: bug, logs: raftlog.New(), byName: map[string]*group{}, hints: map[string]nodes.ID{}, fresh: map[string]bool{}}
+	return &node{bug: bug, logs: raftlog.New(), byName: map[string]*group{}, seeker: raftlog.NewSeeker()}
 }
 
 // Start joins the node's groups.
@@ -79,12 +78,12 @@ func (n *node) handle(env nodes.Env, m nodes.Message) {
 			g.submit(env, asker{m.From, b.Request}, b.Txn)
 		}
 	case Prepare:
-		n.heard(b.Coordinator, m.From)
+		n.seeker.Heard(b.Coordinator, m.From)
 		if l := n.leading(env, m.From, b.Group); l != nil {
 			l.askPrepare(env, b)
 		}
 	case Resolve:
-		n.heard(b.Coordinator, m.From)
+		n.seeker.Heard(b.Coordinator, m.From)
 		if l := n.leading(env, m.From, b.Group); l != nil {
 			l.askResolve(env, b)
 		}
@@ -133,12 +132,6 @@ func (n *node) rest(env nodes.Env) {
 	}
 }
 
-// heard notes who leads a group.
-func (n *node) heard(group string, leader nodes.ID) {
-	n.hints[group] = leader
-	n.fresh[group] = true
-}
-
 // member returns a group that this node is a member of, or tells the asker that it is not.
 func (n *node) member(env nodes.Env, from nodes.ID, name string, request uint64) *group {
 	g := n.byName[name]
@@ -162,21 +155,10 @@ func (n *node) leading(env nodes.Env, from nodes.ID, name string) *leader {
 
 // leaderOf returns the member of a group that most probably leads it.
 func (n *node) leaderOf(name string) nodes.ID {
-	if g := n.byName[name]; g != nil && g.log.Leader() != "" {
-		return g.log.Leader()
-	}
-	if id := n.hints[name]; id != "" {
-		return id
-	}
-	return n.layout.Group(name).Voters[0]
+	return n.seeker.Leader(name, n.logs.Group(name), n.layout.Group(name).Voters)
 }
 
-// rotate makes leaderOf name another member, after silence; not if it names one that was not yet asked.
+// rotate makes leaderOf name another member, after silence.
 func (n *node) rotate(name string) {
-	if n.fresh[name] {
-		delete(n.fresh, name)
-		return
-	}
-	voters := n.layout.Group(name).Voters
-	n.hints[name] = voters[(slices.Index(voters, n.leaderOf(name))+1)%len(voters)]
+	n.seeker.Rotate(name, n.logs.Group(name), n.layout.Group(name).Voters)
 }

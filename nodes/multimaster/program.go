@@ -1,6 +1,10 @@
 package multimaster
 
-import "slices"
+import (
+	"slices"
+
+	"faultlab/nodes/pack"
+)
 
 // A cell is what a key holds. Cells are values: a list is never changed in place, so results may share it.
 type cell struct {
@@ -14,7 +18,7 @@ func (c *cell) append(v int64) {
 	copy(list, c.list)
 	list[len(c.list)] = v
 	c.list = list
-	c.chain = mix(c.chain ^ uint64(v))
+	c.chain = pack.Mix(c.chain ^ uint64(v))
 }
 
 // sum is what a cell adds to the digest of its range. An empty cell adds nothing, whether it is there or not.
@@ -22,7 +26,7 @@ func (c *cell) sum(key string) uint64 {
 	if len(c.list) == 0 && c.value == 0 {
 		return 0
 	}
-	return mix(mix(hashString(key)^c.chain) ^ uint64(c.value))
+	return pack.Mix(pack.Mix(pack.Hash(key)^c.chain) ^ uint64(c.value))
 }
 
 // A store is the keys of one range. Its sum is a digest of all it holds that does not depend on how it came to.
@@ -147,21 +151,4 @@ func readOnly(ops []Op) bool {
 		}
 	}
 	return true
-}
-
-// mix is the finalizer of splitmix64 (Steele, Lea and Flood, OOPSLA 2014).
-func mix(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
-}
-
-// hashString is FNV-1a.
-func hashString(s string) uint64 {
-	h := uint64(14695981039346656037)
-	for i := range len(s) {
-		h = (h ^ uint64(s[i])) * 1099511628211
-	}
-	return h
 }

@@ -82,7 +82,7 @@ func (n *node) executed(env nodes.Env, e Executed) {
 // notLeader follows a redirection at once, but not in circles.
 func (n *node) notLeader(env nodes.Env, b NotLeader) {
 	if b.Leader != "" {
-		n.heard(b.Group, b.Leader)
+		n.seeker.Heard(b.Group, b.Leader)
 	}
 	r := n.request(b.Request)
 	if r == nil {

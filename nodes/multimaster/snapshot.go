@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"faultlab/nodes"
+	"faultlab/nodes/pack"
 
 	"github.com/fxamacker/cbor/v2"
 )
@@ -69,7 +70,7 @@ func (m *machine) Restore(_ uint64, data []byte) {
 	for _, saved := range s.Cells {
 		c := cell{value: saved.Value}
 		for _, v := range saved.List {
-			c.chain = mix(c.chain ^ uint64(v))
+			c.chain = pack.Mix(c.chain ^ uint64(v))
 		}
 		c.list = saved.List
 		m.store.put(saved.Key, c)

@@ -14,7 +14,7 @@ import (
 // Peers translates between nodes and consensus ids. An id is the node's place in the topology, from 1, in the low 16
 // bits, and above it the member's incarnation: 0 for the first, a random number for one that came back without its disk.
 // Such a member has forgotten its votes and what it acknowledged, so its old id must never speak again: messages for it
-// are dropped, and a leader that sends them is asked to put the new id in its place, as a learner ([Join]). The leader
+// are dropped, and a leader that sends them is asked to put the new id in its place, as a learner ([Rejoin]). The leader
 // makes it a voter once it has caught up.
 type peers struct {
 	ids    []nodes.ID
@@ -141,7 +141,7 @@ func (g *Group) reconfigure(env nodes.Env, e *raftpb.Entry) {
 // mistaken answers a leader that takes this member for a former self, see peers.
 func (g *Group) mistaken(env nodes.Env, leader nodes.ID, m *raftpb.Message) {
 	if returned(g.id) && beforeSync(m.Type) {
-		env.Send(leader, Join{Group: g.cfg.Name, Raft: g.id})
+		env.Send(leader, Rejoin{Group: g.cfg.Name, Raft: g.id})
 	}
 }
 

@@ -50,12 +50,20 @@ type Config struct {
 	// section 5.1.3).
 	SnapshotEvery int
 
+	// LazyCommit lets followers hear what is committed with the next entries or the next heartbeat, and not at once: they
+	// apply up to a tick later, and an entry costs half as many messages.
+	LazyCommit bool
+
 	// NoJitter is a mistake: candidates wait exactly Election and not a random time, so that they split the vote again
 	// and again (YugabyteDB 1.1.9's masters).
 	NoJitter bool
 	// UnsyncedVote is a mistake: term and vote are never written, so that a member which restarts has forgotten them
 	// and may vote twice in one term.
 	UnsyncedVote bool
+	// Unsynced is a mistake: what is written is not synced before anything is said that rests on it.
+	Unsynced bool
+	// Cleans is a mistake: a member that finds its log damaged deletes it and begins anew under its old consensus id.
+	Cleans bool
 	// Reformats is a mistake: a member that lost its disk begins anew under its old consensus id, and votes under it.
 	Reformats bool
 }
@@ -130,7 +138,7 @@ func (l *Logs) Receive(env nodes.Env, m nodes.Message) bool {
 		if g := l.named[b.Group]; g != nil && b.Message != nil {
 			g.step(env, m.From, b.Message)
 		}
-	case Join:
+	case Rejoin:
 		if g := l.named[b.Group]; g != nil {
 			g.join(m.From, b.Raft)
 		}

@@ -22,6 +22,9 @@ func (g *Group) start(env nodes.Env) (sync bool) {
 		// A member that never made a promise may begin anew even at a Restart.
 		b, machine = g.founding(env.ID())
 		g.disk.create(b, machine)
+	case err == errDamaged && g.cfg.Cleans:
+		b, machine = g.founding(env.ID())
+		g.disk.create(b, machine)
 	default:
 		b, entries, machine = base{id: g.logs.peers.fresh(env.ID(), env.Rand().Uint32())}, nil, nil
 		g.disk.create(b, nil)
@@ -92,7 +95,7 @@ type growth struct {
 	at      uint64 // index of the last snapshot
 	size    int    // bytes of the last snapshot
 	bytes   int    // written since
-	changed bool   // members have changed since
+	changed bool   // members have changed since, or somebody has asked for one
 }
 
 func (w *growth) grow(bytes int) { w.bytes += bytes }
@@ -125,6 +128,10 @@ func (g *Group) snapshotIfDue(env nodes.Env) {
 	g.growth = growth{at: g.applied, size: len(data)}
 	env.Reached("raft: snapshot taken")
 }
+
+// SnapshotSoon has this member take a snapshot once the entries at hand are applied, as if one were due. It is called from
+// Machine.Apply.
+func (g *Group) SnapshotSoon() { g.changed = true }
 
 // install stores a snapshot that the leader sent in place of all entries.
 func (g *Group) install(env nodes.Env) {

@@ -12,7 +12,7 @@ import (
 )
 
 // Bodies returns a zero value of each message body and event, for [nodes.System].
-func Bodies() []any { return []any{Raft{}, Join{}, Leads{}} }
+func Bodies() []any { return []any{Raft{}, Rejoin{}, Leads{}} }
 
 // A Raft is a message between members of a group. As JSON, the message is the base64 of its protocol buffer.
 type Raft struct {
@@ -59,8 +59,8 @@ func (r *Raft) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// A Join tells a leader that a member has lost its disk, and to go by the consensus id Raft from now on.
-type Join struct {
+// A Rejoin tells a leader that a member has lost its disk, and to go by the consensus id Raft from now on.
+type Rejoin struct {
 	Group string `json:"group"`
 	Raft  uint64 `json:"raft"`
 }

@@ -1,0 +1,146 @@
+package queue
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"faultlab/nodes"
+	"faultlab/nodes/nodestest"
+	"faultlab/nodes/raftlog"
+)
+
+// The scripts are the queue's specification. What they show of a node is what it does about shards: each request that
+// reaches the leader of a group, and what changes there. Raft and the search for leaders go unseen.
+//
+// Region A has groups A1 to A4, led by a1, a2, a3 and a1. A keyspace has 65536 hashes, and at first a shard for each
+// quarter: A/0000-3fff in A1, and so on. TestWhereTheKeysOfTheScriptsLie says which key
+// lies where.
+func TestScripts(t *testing.T) {
+	s := System()
+	s.New = func(bug string) nodes.Node {
+		return &told{node: newNode(bug), seen: map[string]string{}, reached: map[string]bool{}}
+	}
+	s.Bodies = append(s.Bodies, Fill{})
+	nodestest.Run(t, s, "testdata")
+}
+
+// Fill is many sends of one key, by producers of their own, so that the log of its shard is cut.
+type Fill struct {
+	Home string `json:"home"`
+	Key  string `json:"key"`
+	N    uint64 `json:"n"`
+}
+
+// told is a node that tells what it does.
+type told struct {
+	*node
+	seen    map[string]string // what was told of a shard at a leader
+	reached map[string]bool
+}
+
+func (n *told) Start(env nodes.Env) { n.node.Start(discreet{env, n, false}) }
+
+func (n *told) Receive(env nodes.Env, m nodes.Message) {
+	if a, ok := m.Body.(Ask); ok && n.byName[a.Group] != nil && n.byName[a.Group].m.lead != nil {
+		if words := wordsOf(a.body()); words != "" {
+			env.Logf("< %s: at %s %s", m.From, a.Group, words)
+		}
+	}
+	env = discreet{env, n, n.follows(m.Body)}
+	if f, ok := m.Body.(Fill); ok {
+		for i := range f.N {
+			n.node.Receive(env, nodes.Message{From: "nobody", To: m.To, Body: Send{f.Home, f.Key, "filler", i + 1, []string{"f"}}})
+		}
+	} else {
+		n.node.Receive(env, m)
+	}
+	n.tell(env)
+}
+
+func (n *told) Wake(env nodes.Env, timer string) {
+	n.node.Wake(discreet{env, n, false}, timer)
+	n.tell(env)
+}
+
+// tell says what has changed at the groups that this node leads.
+func (n *told) tell(env nodes.Env) {
+	now := map[string]string{}
+	for _, g := range n.groups {
+		if g.m.lead == nil {
+			continue
+		}
+		for _, s := range g.m.list {
+			says := "live"
+			switch {
+			case s.Sealed:
+				says = fmt.Sprintf("sealed at %d", s.end())
+				for _, c := range s.Children {
+					says += fmt.Sprintf(", then %s in %d", c.Shard, c.Number)
+				}
+			case s.Engaged != nil:
+				says = fmt.Sprintf("to become %s with %s in %d", s.Engaged.Child, s.Engaged.Right.Shard, s.Engaged.Right.Number)
+			}
+			now[g.Name+" has "+s.Shard.String()] = says
+		}
+	}
+	for _, what := range slices.Sorted(maps.Keys(now)) {
+		if now[what] != n.seen[what] && (n.seen[what] != "" || !strings.HasSuffix(what, "@1") || now[what] != "live") {
+			env.Logf("%s: %s", what, now[what])
+		}
+	}
+	maps.Copy(n.seen, now)
+}
+
+// follows says whether a message makes a follower of a group apply what its leader has applied.
+func (n *told) follows(body any) bool {
+	r, ok := body.(raftlog.Raft)
+	return ok && n.byName[r.Group] != nil && n.byName[r.Group].m.lead == nil
+}
+
+// discreet is an Env that keeps evidence and raft's affairs to itself, and tells of what else is reached once, at a leader.
+type discreet struct {
+	nodes.Env
+	n      *told
+	follow bool
+}
+
+func (discreet) Emit(any) {}
+
+func (d discreet) Reached(probe string) {
+	if !d.follow && !d.n.reached[probe] && !strings.HasPrefix(probe, "raft:") {
+		d.n.reached[probe] = true
+		d.Env.Reached(strings.TrimPrefix(probe, "queue: "))
+	}
+}
+
+// wordsOf returns what is asked of a leader in words, "" if it is better not told.
+func wordsOf(body any) string {
+	switch b := body.(type) {
+	case Send:
+		return fmt.Sprintf("send %s/%d", b.Producer, b.Number)
+	case Poll:
+		return fmt.Sprintf("poll %s for %s", b.Shard, b.Group)
+	case Commit:
+		return fmt.Sprintf("commit %s up to %d for %s", b.Shard, b.Seq, b.Group)
+	case Finish:
+		return fmt.Sprintf("has %s finished %s?", b.Consumer, b.Shard)
+	case Wed:
+		return fmt.Sprintf("seal %s, which becomes %s with %s", b.Right, b.Child.Shard, b.Left.Shard)
+	case Adopt:
+		return fmt.Sprintf("adopt %s, since %s is sealed", b.Child, decode(b.Entry).(*adopt).From)
+	}
+	return ""
+}
+
+func TestWhereTheKeysOfTheScriptsLie(t *testing.T) {
+	for key, want := range map[string]uint16{
+		"cat": 0x0c14, "gnu": 0x1aba, "yak": 0x2175, "emu": 0x36bf, "hen": 0x4d1d, "koi": 0x6a35, "owl": 0xbf42, "ant": 0xe915,
+	} {
+		if got := HashOf(key); got != want {
+			t.Errorf("%s lies at %04x, not %04x", key, got, want)
+		}
+	}
+}
