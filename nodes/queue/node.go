@@ -57,7 +57,7 @@ func (n *node) join(env nodes.Env, at *Group) {
 		election = time.Second
 	}
 	g.log = n.logs.Add(raftlog.Config{
-		Name: at.Name, Voters: at.Voters, Tick: tick, Election: election,
+		Name: at.Name, Voters: at.Voters, Tick: heartbeat, Election: election, LazyCommit: true,
 		Unsynced: n.bug == ackBeforeSync, Cleans: n.bug == orphanCleanup,
 	}, g.m)
 	n.groups = append(n.groups, g)

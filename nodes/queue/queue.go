@@ -15,7 +15,8 @@ import (
 )
 
 const (
-	tick = 50 * time.Millisecond // of gateways and leaders with work in hand
+	tick      = 50 * time.Millisecond // of gateways and leaders with work in hand
+	heartbeat = 2 * tick              // of groups: there are many, and each costs
 
 	maxLines   = 20_000    // a shard that has a sixteenth more drops down to this
 	keptMs     = 30_000    // a record is kept so long at least, unless there are too many

@@ -99,7 +99,9 @@ func (s *shard) drop(first uint64) {
 		recognize(s.base, s.Shard, &s.Lines[i])
 	}
 	s.Before = s.Lines[n-1].Sum
-	s.Lines = slices.Clone(s.Lines[n:]) // or the old ones would be kept in memory
+	if s.Lines = s.Lines[n:]; len(s.Lines) == 0 {
+		s.Lines = nil // or the old ones would be kept in memory; else they are until the list grows next
+	}
 	s.First += uint64(n)
 }
 

@@ -43,6 +43,8 @@ type Group struct {
 	reads     []read                  // asked, in order
 	lastRead  uint64
 
+	matched map[uint64]uint64 // by follower: an index up to which it has said in this term that it has all
+
 	refused bool // an append since the timer last went off, see pretend
 
 	watch  // when to campaign
@@ -97,6 +99,9 @@ func (g *Group) step(env nodes.Env, from nodes.ID, shared *raftpb.Message) {
 		return
 	}
 	g.hear(&m)
+	if g.leader && m.Type == raftpb.MsgAppResp && !m.Reject && m.Term == g.hard.Term {
+		g.matched[m.From] = max(g.matched[m.From], m.Index)
+	}
 	_ = g.rn.Step(m) // an error says that the message is of no use now, as any may be on a network
 	g.logs.touch(g)
 }
@@ -207,6 +212,9 @@ func beforeSync(t raftpb.MessageType) bool {
 }
 
 func (g *Group) send(env nodes.Env, m *raftpb.Message) {
+	if g.cfg.LazyCommit && m.Type == raftpb.MsgApp && len(m.Entries) == 0 && m.Index <= g.matched[m.To] {
+		return // it says what is committed and nothing else
+	}
 	env.Send(g.logs.peers.node(m.To), Raft{Group: g.cfg.Name, Message: m})
 	if m.Type == raftpb.MsgSnap {
 		env.Reached("raft: snapshot sent")
@@ -221,7 +229,7 @@ func (g *Group) roles(env nodes.Env, s *raft.SoftState) {
 	g.lead = s.Lead
 	switch leader := s.RaftState == raft.StateLeader; {
 	case leader && !g.leader:
-		g.leader = true
+		g.leader, g.matched = true, map[uint64]uint64{}
 		env.Reached("raft: new leader")
 		env.Emit(Leads{Group: g.cfg.Name, Node: env.ID(), Term: g.hard.Term})
 		env.After(g.cfg.Tick, g.timer)

@@ -50,6 +50,10 @@ type Config struct {
 	// section 5.1.3).
 	SnapshotEvery int
 
+	// LazyCommit lets followers hear what is committed with the next entries or the next heartbeat, and not at once: they
+	// apply up to a tick later, and an entry costs half as many messages.
+	LazyCommit bool
+
 	// NoJitter is a mistake: candidates wait exactly Election and not a random time, so that they split the vote again
 	// and again (YugabyteDB 1.1.9's masters).
 	NoJitter bool
