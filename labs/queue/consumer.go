@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	joinEvery = 8   // requests of a member, from one Join to the next: under a second
-	sleep     = 60  // requests not made by a consumer that hangs: some five seconds
-	away      = 30  // by a member that left
+	joinEvery = 5   // requests of a member, from one Join to the next: under a second
+	sleep     = 40  // requests not made by a consumer that hangs: some five seconds
+	away      = 20  // by a member that left
 	drainMax  = 600 // requests of a consumer in the end
 )
 
@@ -117,7 +117,7 @@ func (k *consumer) done(w *workload, c *labs.Client, op *history.Op) {
 			k.counted = !out.More
 		}
 	}
-	if op.Outcome == history.Unknown && op.Phase != history.Final && c.Rand.IntN(5) == 0 { // it crashed, and forgot all
+	if op.Out == nil && op.Phase != history.Final && c.Rand.IntN(5) == 0 { // it crashed, and forgot all
 		k.members = [2]*member{newMember(c, plainGroup, c.Number), newMember(c, sinkGroup, c.Number)}
 	}
 }

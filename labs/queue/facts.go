@@ -20,14 +20,14 @@ import (
 // came after. Places beyond are tail, and no places. Only Q2 looks at those too, since no two regions may ever give one
 // place to two records.
 
-// A value is one record, as the checkers tell records apart.
+// A value is one record, as the checkers tell records apart: by the pointer, since there is one of each in a run.
 type value struct {
 	Producer string
 	Number   uint64
 	Text     string
 }
 
-func (v value) String() string { return name(v.Producer, v.Number) }
+func (v *value) String() string { return name(v.Producer, v.Number) }
 
 // name is what a record is called at the sink.
 func name(producer string, number uint64) string {
@@ -78,6 +78,7 @@ type facts struct {
 	limits     map[q.Shard]uint64
 	seals      map[q.Shard]seal
 	names      map[id]*sent
+	values     [][]*value // by operation: those that it sent or was shown
 	shards     map[q.Shard]string
 	reports    map[string]map[string][]report // by keyspace and region, in the order of time
 }
@@ -195,8 +196,45 @@ func records(op *history.Op) (out q.Records, ok bool) {
 	return out, ok
 }
 
+// intern finds all values there are.
+func (f *facts) intern() {
+	known, others := map[id]*value{}, map[value]*value{}
+	one := func(producer string, number uint64, text string) *value {
+		v := known[id{producer, number}]
+		switch {
+		case v == nil:
+			v = &value{producer, number, text}
+			known[id{producer, number}] = v
+		case v.Text != text: // that of a name is another one here
+			w := value{producer, number, text}
+			if others[w] == nil {
+				others[w] = &w
+			}
+			v = others[w]
+		}
+		return v
+	}
+	f.values = make([][]*value, len(f.h.Ops))
+	for i := range f.h.Ops {
+		op := &f.h.Ops[i]
+		if in, ok := op.In.(q.Send); ok {
+			f.values[i] = make([]*value, len(in.Values))
+			for k, text := range in.Values {
+				f.values[i][k] = one(in.Producer, in.Number+uint64(k), text)
+			}
+		} else if out, ok := records(op); ok {
+			f.values[i] = make([]*value, len(out.Records))
+			for k := range out.Records {
+				r := &out.Records[k]
+				f.values[i][k] = one(r.Producer, r.Number, r.Value)
+			}
+		}
+	}
+}
+
 // places finds out which names there are, and where each stands.
 func (f *facts) places() {
+	f.intern()
 	stands := func(producer string, number uint64, s q.Shard, seq uint64) {
 		n := f.names[id{producer, number}]
 		switch {
@@ -297,9 +335,9 @@ func (f *facts) merge() {
 }
 
 // sends returns what a send put in the log, with the places that are known.
-func (f *facts) sends(op *history.Op) []checker.Record[value] {
+func (f *facts) sends(op *history.Op) []checker.Record[*value] {
 	in := op.In.(q.Send)
-	list := make([]checker.Record[value], len(in.Values))
+	list := make([]checker.Record[*value], len(in.Values))
 	out, acked := op.Out.(q.SendOK)
 	acked = acked && op.Outcome == history.OK
 	// All of a send stands together, so that one of its records tells the places of all; but for a tail that was sent again.
@@ -312,7 +350,7 @@ func (f *facts) sends(op *history.Op) []checker.Record[value] {
 		}
 	}
 	for k := range in.Values {
-		r := checker.Record[value]{Offset: -1, Value: value{in.Producer, in.Number + uint64(k), in.Values[k]}}
+		r := checker.Record[*value]{Offset: -1, Value: f.values[op.Index][k]}
 		switch n := f.names[id{in.Producer, r.Value.Number}]; {
 		case acked:
 			r.Log, r.Offset = f.called(out.Shard), int64(out.Seq)+int64(k)
@@ -327,8 +365,8 @@ func (f *facts) sends(op *history.Op) []checker.Record[value] {
 }
 
 // logView is what clients did to the logs, on behalf of one group, or of both if that is "".
-func (f *facts) logView(group string) func(op *history.Op) (checker.LogOp[value], bool) {
-	return func(op *history.Op) (l checker.LogOp[value], ok bool) {
+func (f *facts) logView(group string) func(op *history.Op) (checker.LogOp[*value], bool) {
+	return func(op *history.Op) (l checker.LogOp[*value], ok bool) {
 		switch in := op.In.(type) {
 		case q.Send:
 			if f.passed[op.Index] {
@@ -345,7 +383,7 @@ func (f *facts) logView(group string) func(op *history.Op) (checker.LogOp[value]
 			l.Rebalanced = []string{log} // a poll says itself from where on it reads: see dense
 			for k := range out.Records {
 				if r := &out.Records[k]; f.canonical(out.Shard, r.Seq) {
-					l.Polls = append(l.Polls, checker.Record[value]{Log: log, Offset: int64(r.Seq), Value: value{r.Producer, r.Number, r.Value}})
+					l.Polls = append(l.Polls, checker.Record[*value]{Log: log, Offset: int64(r.Seq), Value: f.values[op.Index][k]})
 				}
 			}
 		case q.Commit:
@@ -353,7 +391,7 @@ func (f *facts) logView(group string) func(op *history.Op) (checker.LogOp[value]
 				return l, false
 			}
 			l.Group = in.Group
-			l.Commits = []checker.Record[value]{{Log: f.called(in.Shard), Offset: int64(min(in.Seq, f.limit(in.Shard)))}}
+			l.Commits = []checker.Record[*value]{{Log: f.called(in.Shard), Offset: int64(min(in.Seq, f.limit(in.Shard)))}}
 		default:
 			return l, false
 		}
@@ -368,7 +406,7 @@ func (j *judge) log(h *history.History, group string) history.Result {
 	defer j.mu.Unlock()
 	r, known := j.logs[group]
 	if !known {
-		r = checker.Log[value]{View: f.logView(group), Dense: true, AtLeast: 50}.Check(f.merged)
+		r = checker.Log[*value]{View: f.logView(group), Dense: true, AtLeast: 50}.Check(f.merged)
 		j.logs[group] = r
 	}
 	return r

@@ -35,7 +35,7 @@ func Lab() labs.Lab {
 		Resolve:    resolve,
 		Guarantees: guarantees,
 		Faults:     everything,
-		Defaults:   labs.Defaults{Clients: 18, Rate: 240, WarmUp: 5 * time.Second, Calm: 15 * time.Second},
+		Defaults:   labs.Defaults{Clients: 18, Rate: 120, WarmUp: 5 * time.Second, Calm: 15 * time.Second},
 	}
 }
 
@@ -70,6 +70,9 @@ func outcome(in, out any) history.Outcome {
 	case q.SendOK, q.Assigned, q.Records, q.Gone, q.Committed, q.Described, q.Delivered, q.Effected, q.Reported, q.Reconciled, q.Done:
 		return history.OK
 	case q.Refused:
+		if _, commit := in.(q.Commit); commit {
+			return history.Unknown // an earlier try may have come before the newer generation
+		}
 		return history.Failed
 	case q.NotNow:
 		switch in.(type) {

@@ -25,52 +25,52 @@ func enough(n, atLeast int, what string, pass history.Result) history.Result {
 // agreement judges Q2, over all that anybody was ever shown of any shard, tails included: senders, readers of shards and
 // of copies, and reports.
 func (j *judge) agreement(h *history.History) history.Result {
+	f := j.facts(h)
 	type seen struct {
-		value value
+		value *value
 		op    int
 	}
 	at := map[q.Shard]map[uint64]seen{}
 	again := 0
-	var bad history.Result
-	look := func(i int, s q.Shard, seq uint64, v value) bool {
-		m := at[s]
+	for i := range h.Ops {
+		sent, acked := h.Ops[i].Out.(q.SendOK)
+		shown, _ := h.Ops[i].Out.(q.Records)
+		shard := shown.Shard
+		if acked {
+			shard = sent.Shard
+		}
+		m := at[shard]
 		if m == nil {
 			m = map[uint64]seen{}
-			at[s] = m
+			at[shard] = m
 		}
-		there, known := m[seq]
-		switch {
-		case !known:
-			m[seq] = seen{v, i}
-		case there.value != v:
-			bad = history.Refuted([]int{min(there.op, i), max(there.op, i)}, "%s is that of %v (operation %d) and of %v (operation %d)", place{s, seq}, there.value, there.op, v, i)
-		default:
-			again++
+		for k, v := range f.values[i] {
+			var seq uint64
+			switch {
+			case acked:
+				seq = sent.Seq + uint64(k)
+			case k < len(shown.Records):
+				seq = shown.Records[k].Seq
+			default:
+				continue // nobody was told where it stands
+			}
+			switch there, known := m[seq]; {
+			case !known:
+				m[seq] = seen{v, i}
+			case there.value != v:
+				return history.Refuted([]int{min(there.op, i), max(there.op, i)}, "%s is that of %v (operation %d) and of %v (operation %d)", place{shard, seq}, there.value, there.op, v, i)
+			default:
+				again++
+			}
 		}
-		return !known || there.value == v
 	}
 	for i := range h.Ops {
-		op := &h.Ops[i]
-		switch out := op.Out.(type) {
-		case q.SendOK:
-			in := op.In.(q.Send)
-			for k, text := range in.Values {
-				if !look(i, out.Shard, out.Seq+uint64(k), value{in.Producer, in.Number + uint64(k), text}) {
-					return bad
-				}
-			}
-		case q.Records:
-			for _, r := range out.Records {
-				if !look(i, out.Shard, r.Seq, value{r.Producer, r.Number, r.Value}) {
-					return bad
-				}
-			}
-		case q.Reported:
-			for _, t := range out.Tail {
-				for _, r := range t.Records {
-					if !look(i, t.Shard, r.Seq, value{r.Producer, r.Number, r.Value}) {
-						return bad
-					}
+		out, _ := h.Ops[i].Out.(q.Reported)
+		for _, t := range out.Tail {
+			for _, r := range t.Records {
+				there, known := at[t.Shard][r.Seq]
+				if known && *there.value != (value{r.Producer, r.Number, r.Value}) {
+					return history.Refuted([]int{min(there.op, i), max(there.op, i)}, "%s is that of %v (operation %d), and operation %d reports %s there", place{t.Shard, r.Seq}, there.value, there.op, i, name(r.Producer, r.Number))
 				}
 			}
 		}

@@ -79,7 +79,7 @@ func (w *workload) Next(c *labs.Client, phase history.Phase) (labs.Request, bool
 		body = w.consumer(c).next(w, c)
 	case phase == history.Final:
 		body = w.reader(c).finish(w, c, rank)
-	case c.Rand.IntN(1000) < 80:
+	case c.Rand.IntN(1000) < 120:
 		body = w.reader(c).next(w, c, rank)
 	default:
 		body = w.producer(c).next(w, c)
