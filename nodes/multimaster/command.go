@@ -14,17 +14,29 @@ type command struct {
 	Again       bool   `cbor:"8,keyasint,omitempty"`
 	Reply       Reply  `cbor:"10,keyasint,omitempty"`
 	IDs         []ID   `cbor:"11,keyasint,omitempty"`
+
+	Range string   `cbor:"12,keyasint,omitempty"` // that it is for; all kinds
+	Keys  uint64   `cbor:"13,keyasint,omitempty"`
+	Parts []string `cbor:"14,keyasint,omitempty"`
+	Epoch uint64   `cbor:"15,keyasint,omitempty"`
+	To    string   `cbor:"16,keyasint,omitempty"`
+	State []byte   `cbor:"17,keyasint,omitempty"`
 }
 
 type kind uint8
 
 const (
 	execute kind = iota + 1 // ID, Ops: a transaction of this range alone
-	begin                   // ID, Ops, Priority: a record, pending
-	decide                  // ID, Attempt, Commit, Reply: the record's outcome; or, with Again, the next attempt
+	begin                   // ID, Ops, Priority, Parts: a record, pending
+	decide                  // ID, Attempt, Commit, Reply: the record's outcome; or, with Again and Parts, the next attempt
 	forget                  // IDs: records whose participants have all been told
-	prepare                 // ID, Attempt, Ops, Priority, Coordinator: lock this range's part
+	prepare                 // ID, Attempt, Ops, Priority, Coordinator, Keys: lock this range's part
 	resolve                 // ID, Attempt, Commit, Coordinator: the outcome of a prepared part
+	fence                   // Epoch: nothing is done under a lower epoch any more
+	seal                    // Epoch, To: the group To is to own the range from that epoch on, and this one nothing does to it
+	adopt                   // Epoch, State: this group owns the range
+	release                 // Epoch: the new owner has all there is
+	split                   // Epoch, To: the keys from To on are a range of their own
 )
 
 // In the log a command is its fields in the order of the struct: numbers as varints, a string or a list as its length
@@ -33,11 +45,14 @@ const (
 
 func (c *command) encode() []byte {
 	w := make(writer, 0, 64+32*len(c.Ops))
-	w = append(w, byte(c.Kind), flag(c.Commit)|flag(c.Again)<<1)
+	more := len(c.Parts) > 0 || c.Epoch > 0
+	w = append(w, byte(c.Kind), flag(c.Commit)|flag(c.Again)<<1|flag(more)<<2)
+	w.text(c.Range)
 	w.id(c.ID)
 	w.number(c.Attempt)
 	w.signed(c.Priority)
 	w.text(c.Coordinator)
+	w.number(c.Keys)
 	w.number(uint64(len(c.Ops)))
 	for i := range c.Ops {
 		op := &c.Ops[i]
@@ -51,6 +66,7 @@ func (c *command) encode() []byte {
 	w.number(uint64(len(c.Reply.Results)))
 	for _, r := range c.Reply.Results {
 		w.signed(r.Int)
+		w.number(r.Epoch)
 		w.number(uint64(len(r.List)))
 		for _, v := range r.List {
 			w.signed(v)
@@ -60,6 +76,15 @@ func (c *command) encode() []byte {
 	for _, id := range c.IDs {
 		w.id(id)
 	}
+	if more {
+		w.number(uint64(len(c.Parts)))
+		for _, p := range c.Parts {
+			w.text(p)
+		}
+		w.number(c.Epoch)
+		w.text(c.To)
+		w.text(string(c.State))
+	}
 	return w
 }
 
@@ -68,10 +93,12 @@ func decodeCommand(data []byte) *command {
 	c := &command{Kind: kind(r.octet())}
 	flags := r.octet()
 	c.Commit, c.Again = flags&1 > 0, flags&2 > 0
+	c.Range = r.string()
 	c.ID = r.id()
 	c.Attempt = r.number()
 	c.Priority = r.signed()
 	c.Coordinator = r.string()
+	c.Keys = r.number()
 	c.Ops = list[Op](&r)
 	for i := range c.Ops {
 		c.Ops[i] = Op{F: F(r.string()), Key: r.string(), To: r.string(), Value: r.signed(), Old: r.signed()}
@@ -81,6 +108,7 @@ func decodeCommand(data []byte) *command {
 	for i := range c.Reply.Results {
 		res := &c.Reply.Results[i]
 		res.Int = r.signed()
+		res.Epoch = r.number()
 		res.List = list[int64](&r)
 		for k := range res.List {
 			res.List[k] = r.signed()
@@ -89,6 +117,15 @@ func decodeCommand(data []byte) *command {
 	c.IDs = list[ID](&r)
 	for i := range c.IDs {
 		c.IDs[i] = r.id()
+	}
+	if flags&4 > 0 {
+		c.Parts = list[string](&r)
+		for i := range c.Parts {
+			c.Parts[i] = r.string()
+		}
+		c.Epoch = r.number()
+		c.To = r.string()
+		c.State = []byte(r.string())
 	}
 	return c
 }
