@@ -152,7 +152,7 @@ func (l *leader) take(env nodes.Env, a asker, body any) {
 	case Stand:
 		l.confirmed(env, a, func(env nodes.Env) any { return l.m.stand(b) })
 	case PutBack:
-		l.propose(env, a, &putBack{PutBack: b})
+		l.putBack(env, a, b)
 	case Compare:
 		l.compare(env, a, b)
 	case SumsAt:

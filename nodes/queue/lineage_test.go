@@ -59,7 +59,7 @@ func TestALineageIsWhatARegionHasWithoutAHole(t *testing.T) {
 		{"a split that is not wholly copied is not", "0@1 =6", "0@1:6"},
 		{"a merged child waits for both", "0@1 =7! >m@2<1@1\n1@1 =3", "0@1:7 1@1:3"},
 		{"and is there once both are", "0@1 =7! >m@2<1@1\n1@1 =4! >m@2<0@1", "0@1:7 1@1:4 m@2:0"},
-		{"one that was asked early had not all of a parent of which a later one has a child", "0@1 =5\n01@2 <0@1 =2", "not ok"},
+		{"one that was asked early had not all of a parent of which a later one has a child", "0@1 =5\n01@2 <0@1 =2", "not ok 0@1:5"},
 		{"of a grandchild nothing is known before its parent is complete", "0@1 =7! >00@2 >01@2\n00@2 <0@1 =3! >000@3 >001@3\n000@3 <00@2 =1", "0@1:7 00@2:3 01@2:0 000@3:1 001@3:0"},
 	} {
 		all, ok := lineage(held(t, c.held))

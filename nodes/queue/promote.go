@@ -135,7 +135,7 @@ func (n *node) survey(env nodes.Env, m *move, ends []Cursor) {
 			return !slices.ContainsFunc(all, func(s Stretch) bool { return s.At.Shard == c.Shard && s.End == c.Seq })
 		})
 		switch {
-		case !ok || missing:
+		case missing, !ok && m.ticks <= plannedTicks+silentTicks: // a copy that was cut back to be repaired may never be whole again
 			return
 		case ends == nil:
 			env.Reached("queue: a promotion declares what was copied")

@@ -82,8 +82,23 @@ func (n *told) tell(env nodes.Env) {
 				}
 			case s.Engaged != nil:
 				says = fmt.Sprintf("to become %s with %s in %d", s.Engaged.Child, s.Engaged.Right.Shard, s.Engaged.Right.Number)
+			case g.m.regimes[s.home].Region != g.Region && s.end() == 0 && s.Epoch == 1:
+				continue
+			case g.m.regimes[s.home].Region != g.Region:
+				says = fmt.Sprintf("a copy to %d", s.end())
+			}
+			if r := g.m.regimes[s.home]; s.Sealed && r.Region != g.Region {
+				says = "a copy " + says
 			}
 			now[g.Name+" has "+s.Shard.String()] = says
+		}
+	}
+	for _, g := range n.groups {
+		if g.m.lead == nil {
+			continue
+		}
+		for i, t := range g.m.tails {
+			now[fmt.Sprintf("%s keeps as tail %d", g.Name, i+1)] = fmt.Sprintf("%s from %d to %d", t.Shard, t.Records[0].Seq, t.Records[0].Seq+uint64(len(t.Records))-1)
 		}
 	}
 	for _, what := range slices.Sorted(maps.Keys(now)) {

@@ -170,6 +170,15 @@ func (m *machine) stand(q Stand) (a Stands) {
 	return a
 }
 
+// putBack puts records of a tail in the log, but not while the group holds still for a promotion.
+func (l *leader) putBack(env nodes.Env, a asker, b PutBack) {
+	if l.frozen[b.Home] > l.n.ticks {
+		l.answer(env, a, NotYet{"the keyspace is about to be promoted"})
+		return
+	}
+	l.propose(env, a, &putBack{PutBack: b})
+}
+
 // A putBack is records of a tail, to be put where their keys are served.
 type putBack struct {
 	Mark uint64
