@@ -13,7 +13,7 @@ const (
 	joinEvery = 5   // requests of a member, from one Join to the next: under a second
 	sleep     = 40  // requests not made by a consumer that hangs: some five seconds
 	away      = 20  // by a member that left
-	drainMax  = 600 // requests of a consumer in the end
+	drainMax  = 300 // requests of a consumer in the end
 )
 
 // A consumer is a client that is a member of both groups of its region's keyspace.
@@ -67,10 +67,14 @@ func (k *consumer) next(w *workload, c *labs.Client) any {
 		s := m.shards[c.Rand.IntN(len(m.shards))]
 		m.at[s] -= min(m.at[s], c.Rand.Uint64N(50))
 	}
-	return m.next(c, c.Rand.IntN(5) == 0)
+	if c.Rand.IntN(5) == 0 {
+		return m.next(c, 200)
+	}
+	return m.next(c, 0)
 }
 
-func (m *member) next(c *labs.Client, patient bool) any {
+// next goes on with what the member has in hand; a poll waits so long for records.
+func (m *member) next(c *labs.Client, waitMs int) any {
 	m.age++
 	switch {
 	case !m.joined || m.age > joinEvery:
@@ -86,11 +90,7 @@ func (m *member) next(c *labs.Client, patient bool) any {
 	}
 	m.turn++
 	s := m.shards[m.turn%len(m.shards)]
-	p := q.Poll{Home: c.Region, Group: m.group, Member: m.name, Generation: m.generation, Shard: s, After: m.at[s], Max: pollMax}
-	if patient {
-		p.WaitMs = 200
-	}
-	return p
+	return q.Poll{Home: c.Region, Group: m.group, Member: m.name, Generation: m.generation, Shard: s, After: m.at[s], Max: pollMax, WaitMs: waitMs}
 }
 
 // done learns what became of a request of one of the memberships.
@@ -192,24 +192,22 @@ func (m *member) committed(w *workload, in q.Commit, op *history.Op) {
 }
 
 // drain draws the next request in the end: each consumer goes on until all that its keyspace holds is committed in both
-// groups. The last of a region that is done then reads what the sink did.
+// groups, or it has asked for long enough. The last of a region then reads what the sink did.
 func (k *consumer) drain(w *workload, c *labs.Client) any {
-	if k.asks++; k.asks > drainMax {
-		return nil
-	}
-	if k.asks%10 == 1 && !k.drained {
-		return q.Describe{Home: c.Region}
-	}
-	if !k.drained && w.drained(c.Region) {
+	k.asks++
+	if !k.drained && (k.asks > drainMax || w.drained(c.Region)) {
 		k.drained = true
 		w.busy[c.Region]--
 		k.last = w.busy[c.Region] == 0
+	}
+	if !k.drained && k.asks%10 == 1 {
+		return q.Describe{Home: c.Region}
 	}
 	switch {
 	case !k.drained:
 		k.turn++
 		for range k.members {
-			if body := k.members[k.turn%2].next(c, false); body != nil {
+			if body := k.members[k.turn%2].next(c, 100); body != nil {
 				return body
 			}
 			k.turn++

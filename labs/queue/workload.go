@@ -200,8 +200,8 @@ func (p *producer) next(w *workload, c *labs.Client) any {
 		return s
 	}
 	s := q.Send{Home: c.Region, Producer: p.name, Number: p.number + 1}
-	if r.IntN(10) == 0 {
-		s.Home = w.topology.Regions()[r.IntN(len(w.topology.Regions()))]
+	if r.IntN(7) == 0 {
+		s.Home = w.other(c)
 	}
 	s.Key = key(s.Home, r.IntN(keys))
 	n := 1
@@ -275,11 +275,11 @@ func (r *reader) next(w *workload, c *labs.Client, rank int) any {
 	switch n := c.Rand.IntN(100); {
 	case n < 10:
 		return q.Describe{Home: home}
-	case n < 14 && rank == 0:
+	case n < 20 && rank == 0:
 		return q.Report{Home: c.Region}
-	case n < 18 && rank == 0 && w.resends:
-		return q.Resend{Home: w.topology.Regions()[c.Rand.IntN(len(w.topology.Regions()))]}
-	case n < 21 && rank == 2:
+	case n < 50 && rank == 0 && w.resends:
+		return q.Resend{Home: c.Region}
+	case n < 13 && rank == 2:
 		return q.Reconcile{Home: home}
 	}
 	if body := r.read(w, view{c.Region, home}); body != nil {

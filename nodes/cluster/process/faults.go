@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"faultlab/nodes"
 )
@@ -45,8 +46,13 @@ func (c *Cluster) Pause(_ context.Context, id nodes.ID) error {
 	}
 	m.paused = true
 	m.child.signal(stop)
+	for began := time.Now(); !halted(m.child.cmd.Process.Pid) && time.Since(began) < stopPatience; {
+		time.Sleep(time.Millisecond) // a process that runs on another processor may get so far as to answer
+	}
 	return nil
 }
+
+const stopPatience = time.Second // for a process to be stopped
 
 // Resume lets a paused node go on.
 func (c *Cluster) Resume(_ context.Context, id nodes.ID) error {

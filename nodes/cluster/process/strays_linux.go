@@ -120,6 +120,16 @@ func markOf(pid int) string {
 	return ""
 }
 
+// halted says that every thread of a process is stopped, or that it is no more.
+func halted(pid int) bool {
+	threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	return !slices.ContainsFunc(threads, func(t os.DirEntry) bool {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/stat", pid, t.Name()))
+		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+		return err == nil && len(fields) > 0 && !strings.Contains("TtZX", fields[0])
+	})
+}
+
 // sweep kills all processes whose mark begins so, and all orphans, until there are none; they may be starting others
 // meanwhile. An orphan is killed when it is seen twice: a process that is being started looks like one for a moment.
 func sweep(prefix string) {
