@@ -4,7 +4,9 @@
 //
 // Files, in the order a send meets them: node.go and router.go (a gateway: any node), atlas.go (where shards are),
 // group.go (the leader of a group), machine.go and shard.go (the replicated state), cursor.go (consumer groups), split.go
-// and load.go (splits and merges). The entries of a log are in command.go, each kind of them beside what it does.
+// and load.go (splits and merges). Between regions: mirror.go (copies), promote.go, lineage.go and directory.go (how one comes
+// to serve another's keyspace), regime.go (what that does to a group), tail.go (what it leaves behind), reconcile.go. What
+// consumers share: consumers.go and sink.go. The entries of a log are in command.go, each kind of them beside what it does.
 package queue
 
 import (

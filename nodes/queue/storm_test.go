@@ -19,7 +19,6 @@ type world struct {
 	c        *sim.Cluster
 	top      nodes.Topology
 	reached  map[string]int
-	events   []any
 	promoted map[string]Promoted // by home and generation
 	learnt   map[string]uint64   // by node and home
 	sums     map[Cursor]uint64   // of what any region had up to a place
@@ -264,14 +263,12 @@ type reader struct {
 	name  string
 	at    string // region
 	group *readings
-	has   Assigned
 	end   func() bool
 }
 
 type readings struct {
 	home  string
 	shown map[Shard]map[uint64]Record
-	done  map[Shard]uint64 // acknowledged commits
 }
 
 // work is a consumer's life: it joins, reads what it was assigned, delivers the effects, and commits.
@@ -446,7 +443,7 @@ func storm(t *testing.T, bug string, seed uint64, long time.Duration) {
 	groups := map[string]*readings{}
 	reading := true
 	for i, home := range homes {
-		groups[home] = &readings{home, map[Shard]map[uint64]Record{}, map[Shard]uint64{}}
+		groups[home] = &readings{home, map[Shard]map[uint64]Record{}}
 		for k, region := range regions {
 			produce(fmt.Sprint("p", home, k), home, region, 1)
 			r := &reader{w: w, name: fmt.Sprint("m", k), at: regions[(i+k)%3], group: groups[home], end: func() bool { return !reading }}
