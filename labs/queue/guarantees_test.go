@@ -194,6 +194,11 @@ func TestEachPromiseIsKeptAndBroken(t *testing.T) {
 			s.send(first, 2, 1, 1)
 			s.poll(plainGroup, first, 0, 1, 1)
 		}},
+		{"Q5", "a send of which nothing is heard stands together", history.Fail, func(s *story) {
+			s.send(first, 0, 1, 2)
+			s.op("A", q.Send{Home: "A", Key: "k", Producer: "o", Number: 1, Values: texts(1, 1)}, q.SendOK{Shard: first, Seq: 2})
+			s.poll(plainGroup, first, 0, 1, 1)
+		}},
 		{"Q5", "a number stands after a later one", history.Fail, func(s *story) {
 			s.send(first, 1, 2, 1)
 			s.send(first, 2, 1, 1)

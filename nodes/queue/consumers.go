@@ -117,7 +117,7 @@ func (m *machine) progress(q Progress) any {
 // A coordination is what a coordinator knows of a group of consumers besides its log.
 type coordination struct {
 	home, group string
-	heard       map[string]int     // by member: ticks since
+	heard       map[string]uint64  // by member: in which of the node's ticks
 	asked       []joining          // that wait for an assignment
 	progress    map[int][]Standing // by number of the group that told
 	quiet       int                // ticks since the last look
@@ -139,10 +139,10 @@ func (l *leader) coordination(home, group string) *coordination {
 	key := coordinated(home, group)
 	c := l.coordinations[key]
 	if c == nil {
-		c = &coordination{home: home, group: group, heard: map[string]int{}, progress: map[int][]Standing{}, quiet: progressTicks}
+		c = &coordination{home: home, group: group, heard: map[string]uint64{}, progress: map[int][]Standing{}, quiet: progressTicks}
 		if m := l.m.memberships[key]; m != nil { // those of a former leader have all their time again
 			for _, member := range m.Members {
-				c.heard[member] = 0
+				c.heard[member] = l.n.ticks
 			}
 		}
 		l.coordinations[key] = c
@@ -157,7 +157,7 @@ func (l *leader) join(env nodes.Env, a asker, b Join) {
 		return
 	}
 	c := l.coordination(b.Home, b.Group)
-	c.heard[b.Member] = 0
+	c.heard[b.Member] = l.n.ticks
 	if m := l.m.memberships[coordinated(b.Home, b.Group)]; m != nil && slices.Contains(m.Members, b.Member) && len(c.progress) == GroupsPerRegion {
 		l.answer(env, a, l.assigned(c, m, b.Member))
 		return
@@ -223,7 +223,7 @@ func (l *leader) spread(env nodes.Env, c *coordination) {
 
 // lookAhead asks the groups of the region how far the shards are.
 func (l *leader) lookAhead(env nodes.Env, c *coordination) {
-	if c.looking {
+	if c.looking || len(c.heard) == 0 {
 		return
 	}
 	c.looking, c.quiet = true, 0
@@ -244,14 +244,10 @@ func (l *leader) lookAhead(env nodes.Env, c *coordination) {
 
 // consumersTick lets go of members that are silent, and sees what there is to read.
 func (l *leader) consumersTick(env nodes.Env) {
+	if len(l.coordinations) == 0 {
+		return
+	}
 	for _, c := range sorted(l.coordinations) {
-		for _, member := range slices.Sorted(maps.Keys(c.heard)) {
-			if c.heard[member]++; c.heard[member] > sessionTicks {
-				env.Reached("queue: a consumer was given up")
-				delete(c.heard, member)
-				l.spread(env, c)
-			}
-		}
 		var still []joining
 		for _, j := range c.asked {
 			if j.ticks--; j.ticks > 0 {
@@ -261,12 +257,28 @@ func (l *leader) consumersTick(env nodes.Env) {
 			}
 		}
 		c.asked = still
-		if c.quiet++; c.quiet >= progressTicks && len(c.heard) > 0 {
+		if c.quiet++; c.quiet >= progressTicks {
+			l.part(env, c)
 			l.lookAhead(env, c)
 		}
 		if l.m.memberships[coordinated(c.home, c.group)] == nil && len(c.heard)+len(c.asked) == 0 {
 			delete(l.coordinations, coordinated(c.home, c.group))
 		}
+	}
+}
+
+// part lets go of members that are silent.
+func (l *leader) part(env nodes.Env, c *coordination) {
+	silent := 0
+	for member, at := range c.heard {
+		if l.n.ticks-at > sessionTicks {
+			delete(c.heard, member)
+			silent++
+		}
+	}
+	if silent > 0 {
+		env.Reached("queue: a consumer was given up")
+		l.spread(env, c)
 	}
 }
 

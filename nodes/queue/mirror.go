@@ -15,9 +15,9 @@ import (
 // A send is never half in a copy, since a promotion may make the copy the truth.
 
 const (
-	pullTicks    = 4  // between two pulls that bring something
-	pullPatience = 12 // after which one that is not answered is sent again
-	holdTicks    = 10 // after which an origin says that it has nothing new
+	pullTicks    = 8  // between two pulls that bring something
+	pullPatience = 24 // after which one that is not answered is sent again
+	holdTicks    = 16 // after which an origin says that it has nothing new
 	pullLines    = 500
 	pullNames    = 1000
 

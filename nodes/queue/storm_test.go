@@ -19,7 +19,6 @@ type world struct {
 	c        *sim.Cluster
 	top      nodes.Topology
 	reached  map[string]int
-	events   []any
 	promoted map[string]Promoted // by home and generation
 	learnt   map[string]uint64   // by node and home
 	sums     map[Cursor]uint64   // of what any region had up to a place
@@ -264,7 +263,6 @@ type reader struct {
 	name  string
 	at    string // region
 	group *readings
-	has   Assigned
 	end   func() bool
 }
 
