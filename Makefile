@@ -23,7 +23,7 @@ test:
 	go test -timeout 10m ./...
 
 test-docker:
-	LAB_DOCKER=1 go test -count=1 -timeout 10m ./nodes/cluster/docker
+	LAB_DOCKER=1 go test -count=1 -parallel 4 -timeout 15m ./nodes/cluster/docker
 
 bench:
 	go test -timeout 60m -run '^$$' -bench '$(BENCH)' -benchmem ./...

@@ -19,7 +19,8 @@ import (
 // could not show how far a fault reaches.
 //
 // It is not judged if too little of the scheduled time could fit for so many operations, and undetermined if enough
-// could but the faults never struck or too little was asked.
+// could but the faults never struck or too little was asked; and undetermined too if it fails by no more than what
+// overlaps a stall of the lab.
 type Availability struct {
 	Class string // what is asked and by whom, for the reason: "single-range transactions by clients outside the cut"
 
@@ -41,6 +42,8 @@ type Availability struct {
 	AtLeast  int           // 0: 50
 	Least    time.Duration // how much fitting time, without a deadline at the end of each interval, a run needs to say anything; 0: 5 s
 	Refuse   bool
+
+	stalls []history.Stall // of the lab, which end a gap
 }
 
 // An interval is a longest stretch of spans that all fit.
@@ -59,6 +62,14 @@ func (a Availability) Check(h *history.History) history.Result {
 		a.Served = func(op *history.Op) bool { return op.Outcome == history.OK }
 	}
 	a.Least = or(a.Least, 5*time.Second)
+	blamed := func(op *history.Op) bool { return a.served(op) == a.Refuse }
+	return excused(h, blamed, func(h *history.History, stalls []history.Stall) history.Result {
+		a.stalls = stalls
+		return a.check(h)
+	})
+}
+
+func (a Availability) check(h *history.History) history.Result {
 	from, to := safety(h)
 	list := spans(h.Windows, from, to, a.Settle, a.Grace, func(w history.Window) bool { return w.Took })
 	intervals := a.intervals(list)
@@ -278,6 +289,9 @@ func (a Availability) gap(in *interval) gap {
 			if a.served(op) {
 				successes = append(successes, op.Return)
 			}
+		}
+		for _, s := range a.stalls {
+			successes = append(successes, s.End)
 		}
 		slices.Sort(successes)
 		// Operations that were not served, put between the successes that they overlap with neither of.

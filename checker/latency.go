@@ -1,6 +1,7 @@
 package checker
 
 import (
+	"slices"
 	"time"
 
 	"faultlab/checker/history"
@@ -8,7 +9,7 @@ import (
 
 // Latency judges that operations are as fast under some faults as is promised: PerMille of a thousand of those that
 // succeed while the faults are in force take no longer than Bound, and, if Slack is given, no more than that longer
-// than as many took in calm. Intervals are those of Availability; an operation counts if it lies wholly in one.
+// than as many took in calm. Slowness that overlaps a stall of the lab proves nothing. Intervals are those of Availability; an operation counts if it lies wholly in one.
 type Latency struct {
 	Class string // for the reason: "sends inside a region"
 
@@ -30,6 +31,11 @@ func (c Latency) Check(h *history.History) history.Result {
 	if c.Took == nil {
 		c.Took = func(op *history.Op) time.Duration { return op.Return - op.Call }
 	}
+	all := func(*history.Op) bool { return true }
+	return excused(h, all, func(h *history.History, _ []history.Stall) history.Result { return c.check(h) })
+}
+
+func (c Latency) check(h *history.History) history.Result {
 	a := Availability{When: c.When, Of: c.Of, Grace: or(c.Grace, 3*time.Second), Served: func(op *history.Op) bool { return op.Outcome == history.OK }}
 	least := or(c.Least, 5*time.Second)
 	from, to := safety(h)
@@ -39,7 +45,9 @@ func (c Latency) Check(h *history.History) history.Result {
 	}
 	slow := c.gather(h, a)
 	a.When = Faults.None
-	calm := c.gather(h, a)
+	calm := slices.DeleteFunc(c.gather(h, a), func(op *history.Op) bool {
+		return slices.ContainsFunc(h.Stalls, func(s history.Stall) bool { return overlaps(s, op) })
+	})
 	class := or(c.Class, "operations")
 	evidence := map[string]any{"operations": len(slow), "in_calm": len(calm)}
 	result := func(r history.Result) history.Result {

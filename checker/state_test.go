@@ -81,6 +81,12 @@ func TestDigests(t *testing.T) {
 	})
 }
 
+// stalled adds a time in which the lab stood still, of 300 ms from that second on.
+func stalled(h *history.History, at time.Duration) *history.History {
+	h.Stalls = []history.Stall{{Start: at * time.Second, End: at*time.Second + 300*ms}}
+	return h
+}
+
 func TestLocks(t *testing.T) {
 	members := []history.Member{{ID: "a1", Region: "A"}, {ID: "a2", Region: "A"}, {ID: "a3", Region: "A"},
 		{ID: "b1", Region: "B"}, {ID: "c1", Region: "C"}}
@@ -113,6 +119,8 @@ func TestLocks(t *testing.T) {
 		{"a lock is released in time", h(nil, lock(10, "a1", false), lock(10.1, "a2", false), lock(11, "a2", true)), history.Pass, "none was held longer than 1.000 s", nil},
 		{"a lock is held too long", h(nil, lock(10, "a1", false), lock(12.5, "a2", true)), history.Fail,
 			"A1 held the locks of t1 on x from 10.000 s to 12.500 s; for 2.500 s of that nothing was in the way of releasing them, and 2s are allowed", nil},
+		{"so it is, but the lab stood still", stalled(h(nil, lock(10, "a1", false), lock(12.5, "a2", true)), 12), history.Undetermined, "but the lab itself stood still from 12.000 s to 12.300 s", nil},
+		{"and it stood still before", stalled(h(nil, lock(10, "a1", false), lock(12.5, "a2", true)), 9), history.Fail, "2s are allowed", nil},
 		{"a lock is never released", h(nil, lock(10, "a1", false)), history.Fail, "to the end of the run", nil},
 		{"what a restarted member replays is no new lock", h(nil, lock(10, "a1", false), lock(11, "a1", true), lock(30, "a3", false)), history.Pass, "", nil},
 		{"a lock may last as long as the region is cut off", h(region, lock(19, "a1", false), lock(44, "a1", true)), history.Pass, "longer than 2.000 s", nil},

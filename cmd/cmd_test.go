@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -41,6 +42,13 @@ func broken() labs.Lab {
 	return l
 }
 
+// nodeless is a lab whose nodes are programs of others.
+func nodeless() labs.Lab {
+	l := register.Lab()
+	l.System.New = nil
+	return l
+}
+
 func TestExitStatuses(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write := func(name, text string) {
@@ -49,6 +57,10 @@ func TestExitStatuses(t *testing.T) {
 		}
 	}
 	write("file", "text\n")
+	write("junk", "text\n")
+	if err := errors.Join(os.Chmod("junk", 0o755), os.Mkdir("empty.d", 0o777)); err != nil {
+		t.Fatal(err)
+	}
 	write("plan.json", `{"format":1,"faults":[{"kind":"kill","form":"one","at_ns":1000000000,"for_ns":1000000000,"nodes":["n1"]}]}`)
 	write("plan.yaml", "format: 1\nfaults:\n  - {kind: kill, form: one, at: 1s, for: 1s, nodes: [n1]}\n")
 	write("bad.yaml", "format: 1\nfaults:\n  - {kind: kill, knees: 2}\n")
@@ -87,6 +99,19 @@ func TestExitStatuses(t *testing.T) {
 		{name: "an unknown form", args: "run register --nemesis kill:al", want: Usage, err: `unknown form of kill "al": did you mean all?`},
 		{name: "all and more", args: "run register --nemesis all,kill", want: Usage, err: "all stands alone"},
 		{name: "an unknown bug", args: "run register --bug ack-before-sink", want: Usage, err: `unknown bug "ack-before-sink": did you mean ack-before-sync?`},
+		{name: "a program that is not there", args: "run register --bin nope", want: Usage, err: "nope: no such file or directory"},
+		{name: "a program that is none", args: "run register --bin file", want: Usage, err: "it is not executable (chmod +x"},
+		{name: "a program that is a folder", args: "run register --bin empty.d", want: Usage, err: "it is a folder; a program is wanted"},
+		{name: "a program that the system does not know how to run", args: "run register --bin junk", want: Usage, err: "junk: exec format error"},
+		{name: "a program in the simulator", args: "run register --bin junk --on sim", want: Usage, err: "a program is run as processes, so leave --on out"},
+		{name: "a program with a known mistake", args: "run register --bin junk --bug ack-before-sync", want: Usage, err: "known mistakes are those of the lab's own node"},
+		{name: "a fault that only our own nodes suffer", args: "run register --bin junk --print-plan --nemesis clock", want: Cannot, err: "clock: this runtime cannot do it"},
+		{name: "a program's arguments without it", args: "run register -- x", want: Usage, err: "arguments after -- are those of the program that --bin names"},
+		{name: "no lab before a program's arguments", args: "run -- register", want: Usage, err: "the lab stands before --"},
+		{name: "no program for a lab without a node", args: "run register", want: Usage, err: "has no node of its own: give the program", lab: nodeless()},
+		{name: "a node of a lab without one", args: "node register", want: Usage, err: "has no node of its own", lab: nodeless()},
+		{name: "a model where none can be chosen", args: "run register --consistency serializable", want: Usage, err: "lab register is judged by no model that can be chosen"},
+		{name: "availability where none is promised", args: "run register --availability total", want: Usage, err: "lab register has its own promises of availability"},
 		{name: "an unknown runtime", args: "run register --on dokcer", want: Usage, err: `unknown runtime "dokcer"`},
 		{name: "an unknown format", args: "run register --format jsno", want: Usage, err: `unknown format "jsno": did you mean json?`},
 		{name: "a format without its file", args: "run register --format json=", want: Usage, err: "the name of a file is missing"},
@@ -297,6 +322,22 @@ func TestASavedRunIsCheckedReplayedAndReported(t *testing.T) {
 			t.Errorf("lab %s: status %d: %s", typed, status, err)
 		}
 	})
+}
+
+func TestWhenTheLabStoodStillIsNamed(t *testing.T) {
+	t.Chdir(t.TempDir())
+	lab(t, "run", "register", "--nemesis", "kill", "--time", "5s")
+	path := filepath.Join(last(t), "run.json")
+	text := contents(t, path)
+	if err := os.WriteFile(path, []byte(strings.Replace(text, `"format": 1,`, `"format": 1, "stalls": [{"start_ns": 2500000000, "end_ns": 3000000000}],`, 1)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, out, err := lab(t, "check"); !strings.Contains(strings.Join(strings.Fields(out), " "), "the lab itself stood still for 0.5 s in all (at 2.5 s)") {
+		t.Errorf("%s%s", out, err)
+	}
+	if _, out, err := lab(t, "check", "--format", "json"); !strings.Contains(out, `"start_ns": 2500000000`) {
+		t.Errorf("%s%s", out, err)
+	}
 }
 
 func TestASetNamesItsFailingSeeds(t *testing.T) {

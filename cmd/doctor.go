@@ -12,6 +12,7 @@ import (
 	"faultlab/nemesis"
 	"faultlab/nodes"
 	"faultlab/nodes/cluster/docker"
+	"faultlab/nodes/cluster/process"
 )
 
 // A diagnosis is what lab doctor found.
@@ -104,6 +105,11 @@ func (a *app) examine(ctx context.Context, p place) findings {
 				one = no(k.Name, err)
 			}
 		}
+		if one.Can && p.image != nil {
+			if theirs := p.image("").kind; !k.Works(theirs) {
+				one.Why = "not to nodes of an image (--image)"
+			}
+		}
 		f.Faults = append(f.Faults, one)
 	}
 	return f
@@ -141,6 +147,11 @@ func no(name string, err error) finding {
 		f.Why, f.Fix = cannot.Why, cannot.Fix
 	}
 	return f
+}
+
+// checkProcess says whether nodes can be processes.
+func checkProcess(context.Context) (about string, refuses func(nodes.Quality) error, err error) {
+	return "a program of anybody's with --bin, which cannot suffer in its clock, its disk or its power", nil, process.Check()
 }
 
 // checkDocker tries a container.

@@ -45,10 +45,17 @@ var lists = []struct {
 				continue
 			}
 			var rows []entry
-			for _, g := range l.Guarantees(t) {
+			for _, g := range l.Promises(t, labs.Demands{}) {
 				rows = append(rows, entry{"  " + g.ID + " " + g.Name, g.Statement})
 			}
 			p.entries(rows)
+			for _, x := range l.Messages {
+				for _, text := range wrap(x.About+":", p.s.width-2) {
+					p.line("  " + text)
+				}
+				p.line("    " + x.Ask) // in one piece, to be copied
+				p.line("    " + x.Answer)
+			}
 		}
 	}},
 	{"faults", func(a *app, p *printer) {

@@ -78,7 +78,7 @@ func (a *app) systemNames() []string {
 	var names []string
 	for _, l := range a.labs {
 		for _, n := range []string{l.Name, l.System.Name} {
-			if !slices.Contains(names, n) {
+			if l.System.New != nil && !slices.Contains(names, n) {
 				names = append(names, n)
 			}
 		}
@@ -88,9 +88,13 @@ func (a *app) systemNames() []string {
 
 func (a *app) system(name string) (nodes.System, error) {
 	for _, l := range a.labs {
-		if l.Name == name || l.System.Name == name {
-			return l.System, nil
+		if l.Name != name && l.System.Name != name {
+			continue
 		}
+		if l.System.New == nil {
+			return nodes.System{}, badly("system %s has no node of its own (lab run %s --bin takes one)", name, l.Name)
+		}
+		return l.System, nil
 	}
 	return nodes.System{}, badly("%s", unknown("system", name, a.systemNames()))
 }

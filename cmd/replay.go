@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"faultlab/labs"
+	"faultlab/nodes/cluster/process"
 )
 
 func (a *app) replayCommand() *cobra.Command {
@@ -62,7 +63,7 @@ func (a *app) doReplay(ctx context.Context, dir string, out *output, st store, e
 	if st.build, err = build(); err != nil {
 		return err
 	}
-	where, err := placeNamed(saved.Options.On)
+	where, err := where(saved.Options.On, saved.Options.Image)
 	if err != nil {
 		return err
 	}
@@ -70,7 +71,15 @@ func (a *app) doReplay(ctx context.Context, dir string, out *output, st store, e
 	if !same && !exact {
 		o = saved.Anew()
 	}
-	o.Start, o.Real = where.start, where.real
+	if len(o.Program) > 0 {
+		if where.program == nil {
+			return badly("%s: it is a run of a program of others on %s, which knows none", dir, where.name)
+		}
+		if err := process.Runnable(o.Program[0]); err != nil {
+			return badly("%s: its program can no longer be run: %w", dir, err)
+		}
+	}
+	o.Start, o.Real = where.begin(o.Program), where.real
 	out.say(where.about + "; a replay of " + dir)
 	bar := a.bar(out.quiet)
 	o.Tick = bar.tick

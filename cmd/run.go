@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -18,6 +19,7 @@ import (
 	"faultlab/nemesis"
 	"faultlab/nodes"
 	"faultlab/nodes/cluster/docker"
+	"faultlab/nodes/cluster/process"
 )
 
 const (
@@ -39,9 +41,15 @@ type runFlags struct {
 	clients int
 	nodes   int
 	bug     string
+	image   string
 	store   string
 	keep    string
 	output  output
+
+	bin  string
+	args []string // of bin, after --
+
+	consistency, availability string // as they were typed
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -60,10 +68,16 @@ STORE/LAB/TIME-SEED; STORE/latest is the last.`,
   lab run multi-master --nemesis swarm --print-plan > plan.yaml
   lab run multi-master --nemesis all --seeds 200
   lab run multi-master --bug decide-before-log
+  lab run multi-master --image my-store:1 --nemesis partition,kill
+  lab run multi-master --on process --time 20s
+  lab run lin-kv --bin ./mynode --nemesis partition,kill --nodes 5 -- --verbose
   lab run multi-master --format junit=lab.xml`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return badly("which lab? there is %s", strings.Join(a.labNames(), ", "))
+			}
+			if dash := c.ArgsLenAtDash(); dash >= 0 {
+				args = args[:max(1, dash)]
 			}
 			return atMost(1, "one lab")(c, args)
 		},
@@ -73,7 +87,19 @@ STORE/LAB/TIME-SEED; STORE/latest is the last.`,
 			}
 			return a.labNames(), cobra.ShellCompDirectiveNoFileComp
 		},
-		RunE: func(c *cobra.Command, args []string) error { return a.doRun(c, args[0], f) },
+		RunE: func(c *cobra.Command, args []string) error {
+			if c.Flags().Changed("image") && !c.Flags().Changed("on") {
+				f.on = "docker"
+			}
+			if c.ArgsLenAtDash() == 0 {
+				return badly("lab run -- %s: the lab stands before --, and what follows are arguments of the program that --bin names", strings.Join(args, " "))
+			}
+			f.args = args[1:]
+			if f.bin != "" && !c.Flags().Changed("on") && !c.Flags().Changed("image") {
+				f.on = "process"
+			}
+			return a.doRun(c, args[0], f)
+		},
 	}
 	flags := c.Flags()
 	flags.StringSliceVar(&f.nemesis, "nemesis", []string{"all"}, "faults to draw, as `kill,partition:region,slow:delay=200ms`; or all, swarm (some of all, each as hard as the seed says), none")
@@ -81,6 +107,7 @@ STORE/LAB/TIME-SEED; STORE/latest is the last.`,
 	flags.BoolVar(&f.print, "print-plan", false, "print the faults as a plan in YAML, and run nothing")
 	flags.BoolVar(&f.beyond, "beyond", false, "faults may take more from a consensus group than it tolerates; then nothing that depends on it is judged")
 	flags.StringVar(&f.on, "on", places[0].name, "where the nodes run: "+strings.Join(placeNames(), ", "))
+	flags.StringVar(&f.bin, "bin", "", "the `path` of a program that is each node, in any language, as a process; its arguments follow --")
 	flags.Uint64Var(&f.seed, "seed", 1, "what all chance is drawn from")
 	flags.IntVar(&f.seeds, "seeds", 1, "do so many runs, of this seed and those after it")
 	flags.DurationVar(&f.time, "time", time.Minute, "length of the phase with faults")
@@ -88,8 +115,11 @@ STORE/LAB/TIME-SEED; STORE/latest is the last.`,
 	flags.IntVar(&f.clients, "clients", 0, "clients, over all regions (default: the lab's)")
 	flags.IntVar(&f.nodes, "nodes", 0, "nodes, over all regions (default: the lab's)")
 	flags.StringVar(&f.bug, "bug", "", "switch a known mistake on, by its `name` (lab list bugs)")
+	flags.StringVar(&f.image, "image", "", "run nodes of this `image` and not the lab's own (--on docker is implied; it must be on the engine)")
 	flags.StringVar(&f.store, "store", defaultStore, "the `folder` that run folders are kept in")
 	flags.StringVar(&f.keep, "keep", "failed", "with --seeds, which runs leave a folder: failed, all")
+	flags.StringVar(&f.consistency, "consistency", "", "the `model` that a lab of transactions is judged by, as read-committed or strict-serializable (default: the lab's)")
+	flags.StringVar(&f.availability, "availability", "", "the `share` of operations that must succeed: total, or a fraction as 0.95")
 	f.output.flags(c)
 	c.RegisterFlagCompletionFunc("nemesis", completeFaults)
 	c.RegisterFlagCompletionFunc("on", cobra.FixedCompletions(placeNames(), cobra.ShellCompDirectiveNoFileComp))
@@ -146,7 +176,7 @@ func completeFaults(_ *cobra.Command, _ []string, typed string) ([]string, cobra
 
 // options checks the flags and returns what they come to.
 func (f runFlags) options(c *cobra.Command, lab labs.Lab) (labs.Options, error) {
-	o := labs.Options{Seed: f.seed, Time: f.time, Rate: f.rate, Clients: f.clients, Nodes: f.nodes, Bug: f.bug, Beyond: f.beyond, On: f.on, Nemesis: f.nemesis}
+	o := labs.Options{Seed: f.seed, Time: f.time, Rate: f.rate, Clients: f.clients, Nodes: f.nodes, Bug: f.bug, Image: f.image, Beyond: f.beyond, On: f.on, Nemesis: f.nemesis}
 	for _, n := range []struct {
 		flag  string
 		value int
@@ -173,11 +203,26 @@ func (f runFlags) options(c *cobra.Command, lab labs.Lab) (labs.Options, error) 
 	if f.keep != "failed" && f.keep != "all" {
 		return o, badly("%s", unknown("--keep", f.keep, []string{"failed", "all"}))
 	}
-	p, err := placeNamed(f.on)
+	var err error
+	if o.Demands, err = f.demands(lab); err != nil {
+		return o, err
+	}
+	p, err := where(f.on, f.image)
 	if err != nil {
 		return o, err
 	}
-	o.Start, o.Real = p.start, p.real
+	if c.Flags().Changed("image") {
+		if err := docker.CheckReference(f.image); err != nil {
+			return o, badly("--image: %w", err)
+		}
+		if f.bug != "" {
+			return o, badly("--bug %s --image %s: a bug is switched on in the lab's own nodes, so give one of the two", f.bug, f.image)
+		}
+	}
+	if o.Program, err = f.command(lab, p); err != nil {
+		return o, err
+	}
+	o.Start, o.Real = p.begin(o.Program), p.real
 	if f.plan != "" {
 		if c.Flags().Changed("nemesis") {
 			return o, badly("--plan and --nemesis: a plan holds all faults, so give one of the two")
@@ -190,6 +235,71 @@ func (f runFlags) options(c *cobra.Command, lab labs.Lab) (labs.Options, error) 
 		return o, err
 	}
 	return o, nil
+}
+
+// command is the program that nodes are to be, with its arguments: both by absolute path, since each node works in a
+// folder of its own. It is nil if they are to be the lab's own.
+func (f runFlags) command(lab labs.Lab, p place) ([]string, error) {
+	switch {
+	case f.bin == "" && len(f.args) > 0:
+		return nil, badly("arguments after -- are those of the program that --bin names")
+	case f.bin == "" && lab.System.New == nil:
+		return nil, badly("lab %s has no node of its own: give the program that is to be one, as --bin ./mynode", lab.Name)
+	case f.bin == "":
+		return nil, nil
+	case p.program == nil:
+		return nil, badly("--bin %s --on %s: a program is run as processes, so leave --on out", f.bin, p.name)
+	case f.bug != "":
+		return nil, badly("--bin %s --bug %s: known mistakes are those of the lab's own node", f.bin, f.bug)
+	}
+	path := f.bin
+	if !strings.ContainsRune(path, filepath.Separator) {
+		if _, err := os.Stat(path); err != nil { // a name without a folder may be one that a shell would find
+			if found, err := exec.LookPath(path); err == nil {
+				path = found
+			}
+		}
+	}
+	program := append([]string{path}, f.args...)
+	for i, word := range program {
+		if info, err := os.Stat(word); i > 0 && (err != nil || !info.Mode().IsRegular()) {
+			continue
+		}
+		abs, err := filepath.Abs(word)
+		if err != nil {
+			return nil, badly("--bin %s: %w", f.bin, err)
+		}
+		program[i] = abs
+	}
+	if err := process.Runnable(program[0]); err != nil {
+		return nil, badly("--bin %w", err)
+	}
+	return program, nil
+}
+
+// demands checks what is asked of the system beyond what its lab promises.
+func (f runFlags) demands(lab labs.Lab) (d labs.Demands, err error) {
+	if d.Consistency = f.consistency; f.consistency != "" {
+		if len(lab.Models) == 0 {
+			return d, badly("--consistency %s: lab %s is judged by no model that can be chosen", f.consistency, lab.Name)
+		}
+		if !slices.Contains(lab.Models, f.consistency) {
+			return d, badly("--consistency: %s", unknown("model", f.consistency, lab.Models))
+		}
+	}
+	if f.availability == "" {
+		return d, nil
+	}
+	if lab.Demanded == nil {
+		return d, badly("--availability %s: lab %s has its own promises of availability (lab list labs), and takes no other", f.availability, lab.Name)
+	}
+	if d.Availability = 1; f.availability != "total" {
+		d.Availability, err = strconv.ParseFloat(f.availability, 64)
+		if err != nil || !(d.Availability > 0 && d.Availability <= 1) {
+			return d, badly("--availability %s: total is wanted, or a fraction above 0 and up to 1, as 0.95", f.availability)
+		}
+	}
+	return d, nil
 }
 
 func checkFaults(specs []string) error {
@@ -251,8 +361,8 @@ func (a *app) doRun(c *cobra.Command, name string, f runFlags) error {
 		return err
 	}
 	if f.print {
-		if p, _ := placeNamed(f.on); p.real { // which would start nodes; what it can do shows without
-			o.Start = func(nodes.Spec) (labs.Cluster, error) { return p.kind, nil }
+		if p, _ := where(f.on, f.image); p.real { // which would start nodes; what it can do shows without
+			o.Start = func(nodes.Spec) (labs.Cluster, error) { return p.sort(o.Program), nil }
 		}
 		return a.printPlan(lab, o, f.seeds)
 	}
@@ -271,8 +381,8 @@ func (a *app) doRun(c *cobra.Command, name string, f runFlags) error {
 	if st.build, err = build(); err != nil {
 		return err
 	}
-	where, _ := placeNamed(f.on)
-	f.output.say(where.about)
+	p, _ := where(f.on, f.image)
+	f.output.say(p.about)
 	if f.seeds > 1 {
 		return a.doSet(c.Context(), lab, o, f, st)
 	}
@@ -362,9 +472,9 @@ func (a *app) doSet(ctx context.Context, lab labs.Lab, o labs.Options, f runFlag
 // classed gives an error of package labs its exit status.
 func classed(err error) error {
 	switch {
-	case errors.As(err, new(*labs.Invalid)):
+	case errors.As(err, new(*labs.Invalid)), errors.As(err, new(*docker.BadImage)), errors.As(err, new(*process.Unrunnable)):
 		return &failure{Usage, err}
-	case errors.As(err, new(*labs.Unsupported)), errors.As(err, new(*docker.Cannot)):
+	case errors.As(err, new(*labs.Unsupported)), errors.As(err, new(*docker.Cannot)), errors.As(err, new(*process.Cannot)):
 		return &failure{Cannot, err}
 	}
 	return err
@@ -411,7 +521,8 @@ func (a *app) commandOf(lab labs.Lab, f runFlags) string {
 	add("plan", f.plan, f.plan != "")
 	add("nemesis", strings.Join(f.nemesis, ","), f.plan == "")
 	add("beyond", "", f.beyond)
-	add("on", f.on, f.on != places[0].name)
+	add("on", f.on, f.on != places[0].name && f.bin == "")
+	add("bin", f.bin, f.bin != "")
 	add("seed", strconv.FormatUint(f.seed, 10), true)
 	add("seeds", strconv.Itoa(f.seeds), f.seeds > 1)
 	add("time", short(f.time), f.time != time.Minute)
@@ -419,6 +530,15 @@ func (a *app) commandOf(lab labs.Lab, f runFlags) string {
 	add("clients", strconv.Itoa(f.clients), f.clients > 0)
 	add("nodes", strconv.Itoa(f.nodes), f.nodes > 0)
 	add("bug", f.bug, f.bug != "")
+	add("image", f.image, f.image != "")
+	add("consistency", f.consistency, f.consistency != "")
+	add("availability", f.availability, f.availability != "")
+	if len(f.args) > 0 {
+		words = append(words, "--")
+		for _, arg := range f.args {
+			words = append(words, quoted(arg))
+		}
+	}
 	return strings.Join(words, " ")
 }
 

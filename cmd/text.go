@@ -42,6 +42,9 @@ func textRun(w io.Writer, s screen, r shown) error {
 	for _, why := range run.Skipped {
 		p.text("skipped: " + why)
 	}
+	if why := run.Stalled(); why != "" {
+		p.text("note: " + why)
+	}
 	for _, note := range r.notes {
 		p.text(note)
 	}

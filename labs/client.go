@@ -7,6 +7,7 @@ import (
 
 	"faultlab/checker/history"
 	"faultlab/nodes"
+	"faultlab/nodes/wire"
 )
 
 // A client asks for one operation at a time, at random moments that do not wait for replies: it neither hurries nor
@@ -183,7 +184,11 @@ func (c *client) answered(reply any, ok bool) {
 		return
 	}
 	outcome := history.Unknown
-	if ok {
+	refusal, refused := reply.(wire.Error)
+	switch {
+	case refused && refusal.Code.Definite() && c.tries == 1:
+		outcome = history.Failed // of this try it is sure, and of no other one
+	case ok && !refused:
 		outcome = c.e.lab.Outcome(c.asked.Body, reply)
 		if outcome == history.Failed && c.tries > 1 && !c.e.lab.FailureIsFinal {
 			outcome = history.Unknown // that this try surely did nothing says nothing of the ones before it

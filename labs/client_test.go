@@ -328,3 +328,44 @@ func TestAnInterruptedRunIsJudgedAndNeverPasses(t *testing.T) {
 		t.Errorf("what was recorded was not judged: %+v", run.Judged[0].Result)
 	}
 }
+
+// settling is a workload that has seen enough after so many answers in the recovery phase.
+type settling struct {
+	asks
+	after, seen int
+}
+
+func (s *settling) Done(c *Client, op *history.Op) {
+	s.asks.Done(c, op)
+	if op.Phase == history.Recovery {
+		s.seen++
+	}
+}
+
+func (s *settling) Settled() bool { return s.seen >= s.after }
+
+func TestTheCalmEndsWhenTheWorkloadHasSettled(t *testing.T) {
+	end := func(after int) time.Duration {
+		run, err := Do(context.Background(), Lab{
+			Name: "fake",
+			Topology: func(int) (nodes.Topology, error) {
+				return nodes.Topology{Members: []nodes.Member{{ID: "a1", Region: "A"}}}, nil
+			},
+			Workload: func(nodes.Topology, *rand.Rand) Workload {
+				return &settling{asks: asks{to: []nodes.ID{"a1"}, final: map[nodes.ID]bool{}}, after: after}
+			},
+			Outcome:    func(any, any) history.Outcome { return history.OK },
+			Guarantees: func(nodes.Topology) []Guarantee { return nil },
+			Defaults:   Defaults{WarmUp: time.Second, Calm: 20 * time.Second},
+		}, Options{Seed: 1, Time: 10 * time.Second, Rate: 100, Nemesis: []string{"none"}, Start: func(nodes.Spec) (Cluster, error) {
+			return &fake{answer: always("yes", time.Millisecond)}, nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return run.History.End
+	}
+	if early, never := end(50), end(1<<30); early > 14*time.Second || never < 31*time.Second {
+		t.Errorf("a run of 11 s before the calm ended at %s once settled, and at %s if it never was", early, never)
+	}
+}

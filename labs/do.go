@@ -27,8 +27,8 @@ const (
 // same run, to the byte, on a runtime that is deterministic.
 //
 // When ctx ends the load stops, faults are healed, and what was recorded is judged; that is no error, see Run.Stopped.
-// An error means that there is no run: bad options, a schedule that the runtime cannot do (see nemesis), or a runtime
-// that failed in a way that is not its nodes' fault.
+// A node that does not even boot ends the run before it began. An error means that there is no run: bad options, a
+// schedule that the runtime cannot do (see nemesis), or a runtime that failed in a way that is not its nodes' fault.
 func Do(ctx context.Context, lab Lab, o Options) (*Run, error) {
 	o = o.filled(lab)
 	topology, err := lab.Topology(o.Nodes)
@@ -41,14 +41,16 @@ func Do(ctx context.Context, lab Lab, o Options) (*Run, error) {
 	for _, m := range topology.Members {
 		e.h.Members = append(e.h.Members, history.Member{ID: string(m.ID), Region: m.Region, Zone: m.Zone})
 	}
-	ground := lab.ground(topology)
-	ground.Beyond = o.Beyond
-	e.cluster, err = o.Start(nodes.Spec{System: lab.System, Bug: o.Bug, Topology: topology, Seed: o.Seed, Observer: e, Recode: o.Recode})
+	e.cluster, err = o.Start(nodes.Spec{System: lab.System, Bug: o.Bug, Topology: topology, Seed: o.Seed, Observer: e, Recode: o.Recode, Program: o.Program})
+	if broken := (*nodes.Broken)(nil); errors.As(err, &broken) {
+		e.run.Broken = append(e.run.Broken, broken)
+		return e.judged()
+	}
 	if err != nil {
 		return nil, err
 	}
 	defer e.close()
-	if e.run.Schedule, e.run.Skipped, err = schedule(lab, o, ground, e.cluster); err != nil {
+	if e.run.Schedule, e.run.Skipped, err = schedule(lab, o, lab.ground(topology, o), e.cluster); err != nil {
 		return nil, err
 	}
 	e.work = lab.Workload(topology, generator(o.Seed, "workload"))
@@ -69,12 +71,20 @@ func Do(ctx context.Context, lab Lab, o Options) (*Run, error) {
 	if err := e.close(); err != nil {
 		return nil, fmt.Errorf("close the cluster: %w", err)
 	}
-	for _, id := range topology.IDs() {
+	return e.judged()
+}
+
+// judged judges what was recorded, of a cluster that is closed or never was whole.
+func (e *engine) judged() (run *Run, err error) {
+	for _, id := range e.run.Topology.IDs() {
 		if t := e.logs[id]; t != nil {
 			e.run.Logs[id] = t.lines()
 		}
 	}
-	e.run.Judge(lab)
+	if e.o.foreign() {
+		return e.run, e.run.judgeLoaded(e.lab)
+	}
+	e.run.Judge(e.lab)
 	return e.run, nil
 }
 
@@ -155,7 +165,7 @@ func (e *engine) live(ctx context.Context) error {
 	}
 	e.h.Healed = e.cluster.Now()
 	e.phase = history.Recovery
-	if err := e.until(ctx, e.h.Healed+calm, end); err != nil {
+	if err := e.calm(ctx, e.h.Healed+calm, end); err != nil {
 		return err
 	}
 	e.loading = false
@@ -186,12 +196,34 @@ func (e *engine) live(ctx context.Context) error {
 		c.abandon()
 	}
 	e.h.End = e.cluster.Now()
+	if c, counts := e.cluster.(Carrier); counts && e.lab.Traffic != nil {
+		e.h.Events = append(e.h.Events, history.Event{At: e.h.End, Event: e.lab.Traffic(c.Carried())})
+	}
+	if c, ok := e.cluster.(interface{ Stalls() [][2]time.Duration }); ok {
+		for _, s := range c.Stalls() {
+			e.h.Stalls = append(e.h.Stalls, history.Stall{Start: s[0], End: s[1]})
+		}
+	}
 	return nil
 }
 
 // until runs the cluster to that time, or until ctx ends or the cluster is wrecked.
 func (e *engine) until(ctx context.Context, to, end time.Duration) error {
 	for now := e.cluster.Now(); now < to && ctx.Err() == nil && !e.wrecked(); now = e.cluster.Now() {
+		if err := e.step(min(now+slice, to), end); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// calm runs the cluster to that time, or until a workload that can tell has seen enough.
+func (e *engine) calm(ctx context.Context, to, end time.Duration) error {
+	s, tells := e.work.(Settler)
+	if !tells {
+		return e.until(ctx, to, end)
+	}
+	for now := e.cluster.Now(); now < to && ctx.Err() == nil && len(e.run.Broken) == 0 && !s.Settled(); now = e.cluster.Now() {
 		if err := e.step(min(now+slice, to), end); err != nil {
 			return err
 		}

@@ -40,13 +40,14 @@ func schedule(lab Lab, o Options, g nemesis.Ground, cluster any) (s nemesis.Sche
 		return o.Plan, nil, nil
 	}
 	specs, named := o.Nemesis, false
+	var unasked []string
 	switch strings.Join(specs, ",") {
 	case "none":
 		return nil, nil, nil
 	case "all":
-		specs = lab.Faults
+		specs, unasked = o.asked(lab.Faults)
 	case "swarm":
-		specs = nemesis.Swarm(generator(o.Seed, "swarm"), lab.Faults)
+		specs, unasked = o.asked(nemesis.Swarm(generator(o.Seed, "swarm"), lab.Faults))
 	default:
 		named = true
 	}
@@ -57,11 +58,24 @@ func schedule(lab Lab, o Options, g nemesis.Ground, cluster any) (s nemesis.Sche
 	}
 	s, skipped = nemesis.Draw(generator(o.Seed, "nemesis"), g, specs, o.Time, cluster)
 	s, why := doable(s, cluster)
-	skipped = append(skipped, why...)
+	skipped = append(append(unasked, skipped...), why...)
 	if named && len(skipped) > 0 {
 		return nil, nil, &Unsupported{strings.Join(skipped, "; ")}
 	}
 	return s, skipped, nil
+}
+
+// asked parts a lab's list of faults in those that are drawn unasked, and sentences on the others: whether the nodes of an
+// image know an operation of the lab's own system is for whoever made the image to say.
+func (o Options) asked(specs []string) (some, skipped []string) {
+	for _, spec := range specs {
+		if kind, _, _ := strings.Cut(spec, ":"); o.foreign() && (kind == "ops" || kind == "membership") {
+			skipped = append(skipped, spec+": it is asked of nodes that somebody else made by its name alone, if they know it")
+		} else {
+			some = append(some, spec)
+		}
+	}
+	return some, skipped
 }
 
 // doable returns the faults of s without those whose harm to links the machine that a cluster runs on cannot do, and
@@ -87,11 +101,14 @@ func doable(s nemesis.Schedule, cluster any) (left nemesis.Schedule, skipped []s
 	return left, skipped
 }
 
-// ground is what the nemesis draws over.
-func (lab Lab) ground(t nodes.Topology) nemesis.Ground {
+// ground is what the nemesis draws over. Nobody says who has a role in nodes that somebody else made.
+func (lab Lab) ground(t nodes.Topology, o Options) nemesis.Ground {
 	g := nemesis.Ground{Topology: t}
 	if lab.Ground != nil {
 		g = lab.Ground(t)
+	}
+	if g.Beyond = o.Beyond; o.foreign() {
+		g.Roles = nil
 	}
 	for _, o := range lab.Operations {
 		g.Operations = append(g.Operations, nemesis.Operation{Kind: o.Kind, Name: o.Name, Aims: o.Aims(t)})
@@ -106,14 +123,12 @@ func Plan(lab Lab, o Options) (s nemesis.Schedule, skipped []string, err error) 
 	if err != nil {
 		return nil, nil, &Invalid{err}
 	}
-	cluster, err := o.Start(nodes.Spec{System: lab.System, Bug: o.Bug, Topology: topology, Seed: o.Seed})
+	cluster, err := o.Start(nodes.Spec{System: lab.System, Bug: o.Bug, Topology: topology, Seed: o.Seed, Program: o.Program})
 	if err != nil {
 		return nil, nil, err
 	}
 	defer cluster.Close()
-	ground := lab.ground(topology)
-	ground.Beyond = o.Beyond
-	return schedule(lab, o, ground, cluster)
+	return schedule(lab, o, lab.ground(topology, o), cluster)
 }
 
 // strikes are the schedule at work.

@@ -55,6 +55,7 @@ type runJSON struct {
 	Skipped   []string         `json:"skipped,omitempty"`
 	Struck    [][]nodes.ID     `json:"struck"`  // by place in the schedule: whom a role turned out to be
 	Windows   []history.Window `json:"windows"` // what each fault really did
+	Stalls    []history.Stall  `json:"stalls,omitempty"`
 	Healed    time.Duration    `json:"healed_ns"`
 	End       time.Duration    `json:"end_ns"`
 	Stopped   bool             `json:"stopped,omitempty"`
@@ -71,7 +72,12 @@ type arguments struct {
 	Clients int           `json:"clients"`
 	Nodes   int           `json:"nodes"`
 	Bug     string        `json:"bug,omitempty"`
+	Image   string        `json:"image,omitempty"`
 	Beyond  bool          `json:"beyond,omitempty"`
+
+	Consistency  string   `json:"consistency,omitempty"`
+	Availability float64  `json:"availability,omitempty"`
+	Program      []string `json:"program,omitempty"`
 }
 
 // recorded counts the lines of the other files, so that one cut off at the end of a line is not taken for whole.
@@ -121,7 +127,7 @@ func Place(tmp, path string) (string, error) {
 }
 
 func (run *Run) write(dir string, o Origin, system nodes.System, page func(io.Writer) error) error {
-	codec, err := wire.New(system.Bodies...)
+	codec, err := vocabulary(system)
 	if err != nil {
 		return err
 	}
@@ -134,9 +140,9 @@ func (run *Run) write(dir string, o Origin, system nodes.System, page func(io.Wr
 			a := run.Options
 			return writeJSON(w, runJSON{
 				Format: Format, Lab: run.Lab, Seed: a.Seed,
-				Arguments: arguments{a.On, a.Nemesis, a.Time, a.Rate, a.Clients, a.Nodes, a.Bug, a.Beyond},
+				Arguments: arguments{a.On, a.Nemesis, a.Time, a.Rate, a.Clients, a.Nodes, a.Bug, a.Image, a.Beyond, a.Consistency, a.Availability, a.Program},
 				Build:     o.Build, Started: o.Started.UTC().Truncate(time.Second),
-				Topology: run.Topology, Schedule: run.Schedule, Skipped: run.Skipped, Struck: run.Struck, Windows: h.Windows, Healed: h.Healed, End: h.End, Stopped: run.Stopped,
+				Topology: run.Topology, Schedule: run.Schedule, Skipped: run.Skipped, Struck: run.Struck, Windows: h.Windows, Stalls: h.Stalls, Healed: h.Healed, End: h.End, Stopped: run.Stopped,
 				Recorded: recorded{len(h.Ops), len(h.Events)}, Reached: run.Reached, Broken: run.breaks(),
 			})
 		}},
@@ -175,6 +181,11 @@ func (run *Run) write(dir string, o Origin, system nodes.System, page func(io.Wr
 		return disks.SaveDisks(filepath.Join(dir, nodesFolder))
 	}
 	return nil
+}
+
+// vocabulary is the words of histories: those of the system, and the refusal that any node may answer with.
+func vocabulary(s nodes.System) (*wire.Codec, error) {
+	return wire.New(append(slices.Clip(s.Bodies), wire.Error{})...)
 }
 
 // Pictures names the files of a run folder that hold a checker's own view of a failure, by the guarantee's id.
@@ -253,7 +264,7 @@ func Load(dir string, labs []Lab) (run *Run, lab Lab, o Origin, err error) {
 	if !found {
 		return fail("%s: it is a run of lab %q; this program has %s", path, j.Lab, strings.Join(names, ", "))
 	}
-	codec, err := wire.New(lab.System.Bodies...)
+	codec, err := vocabulary(lab.System)
 	if err != nil {
 		return fail("%w", err)
 	}
@@ -264,10 +275,11 @@ func Load(dir string, labs []Lab) (run *Run, lab Lab, o Origin, err error) {
 	run = &Run{
 		Lab: j.Lab,
 		Options: Options{
-			Seed: j.Seed, Time: a.Time, Rate: a.Rate, Clients: a.Clients, Nodes: a.Nodes, Bug: a.Bug, Beyond: a.Beyond, Nemesis: a.Nemesis, On: a.On,
+			Seed: j.Seed, Time: a.Time, Rate: a.Rate, Clients: a.Clients, Nodes: a.Nodes, Bug: a.Bug, Image: a.Image, Beyond: a.Beyond, Nemesis: a.Nemesis, On: a.On,
+			Demands: Demands{Consistency: a.Consistency, Availability: a.Availability}, Program: a.Program,
 		},
 		Topology: j.Topology, Schedule: j.Schedule, Skipped: j.Skipped, Struck: j.Struck, Reached: j.Reached, Stopped: j.Stopped, Logs: map[nodes.ID][]string{},
-		History: &history.History{Windows: j.Windows, Healed: j.Healed, End: j.End},
+		History: &history.History{Windows: j.Windows, Stalls: j.Stalls, Healed: j.Healed, End: j.End},
 	}
 	h := run.History
 	for _, m := range j.Topology.Members {
@@ -324,11 +336,17 @@ func fits(lab Lab, t nodes.Topology) error {
 }
 
 // judgeLoaded judges a run that may say anything its format allows: a lab's checkers are made for the lab's own
-// requests, replies and keys, and panic at others.
+// requests, replies and keys, and panic at others. So may the nodes of an image, and then it is they that failed.
 func (run *Run) judgeLoaded(lab Lab) (err error) {
 	defer func() {
-		if what := recover(); what != nil {
-			err = &Invalid{fmt.Errorf("the run does not fit lab %s, which cannot judge it: %s", lab.Name, strings.Join(strings.Fields(fmt.Sprint(what)), " "))}
+		what := recover()
+		if what == nil {
+			return
+		}
+		err = &Invalid{fmt.Errorf("the run does not fit lab %s, which cannot judge it: %s", lab.Name, strings.Join(strings.Fields(fmt.Sprint(what)), " "))}
+		if run.Options.foreign() { // whose nodes said what is no answer to what they were asked
+			run.Verdict, run.Whole, run.Reason = history.Fail, history.Fail, "what the nodes answered does not fit: "+err.Error()
+			err = nil
 		}
 	}()
 	run.Judge(lab)

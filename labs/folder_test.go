@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"faultlab/checker"
 	"faultlab/checker/history"
 	"faultlab/labs"
 	"faultlab/labs/testdata/register"
@@ -304,4 +305,46 @@ func BenchmarkRun(b *testing.B) {
 		ops += len(run.History.Ops)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(ops), "ns/operation")
+}
+
+// A sleepy cluster is one whose lab stood still all the time.
+type sleepy struct{ labs.Cluster }
+
+func (sleepy) Stalls() [][2]time.Duration { return [][2]time.Duration{{time.Second, time.Hour}} }
+
+func TestStallsOfTheLabAreSavedAndJudgedByAgain(t *testing.T) {
+	lab := register.Lab()
+	promises := lab.Guarantees
+	lab.Guarantees = func(topology nodes.Topology) []labs.Guarantee {
+		return append(promises(topology), labs.Guarantee{ID: "X1", Name: "never-served", Checker: checker.Availability{
+			When:   func(checker.Faults) bool { return true },
+			Of:     func(*history.Op, checker.Faults) bool { return true },
+			Served: func(*history.Op) bool { return false },
+		}})
+	}
+	for name, c := range map[string]struct {
+		start func(nodes.Spec) (labs.Cluster, error)
+		want  history.Verdict
+		told  string
+	}{
+		"a lab that ran":         {start, history.Fail, ""},
+		"a lab that stood still": {func(s nodes.Spec) (labs.Cluster, error) { c, err := sim.Start(s); return sleepy{c}, err }, history.Undetermined, "stood still"},
+	} {
+		o := options("none")
+		o.Start = c.start
+		run, err := labs.Do(context.Background(), lab, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		loaded, _, _, err := labs.Load(save(t, run), []labs.Lab{lab})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range []*labs.Run{run, loaded} {
+			j := r.Judged[len(r.Judged)-1]
+			if j.Verdict != c.want || !strings.Contains(j.Reason, c.told) || !strings.Contains(r.Stalled(), c.told) || c.told == "" && r.Stalled() != "" {
+				t.Errorf("of %s: %s, %s; %s", name, j.Verdict, j.Reason, r.Stalled())
+			}
+		}
+	}
 }

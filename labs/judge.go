@@ -15,9 +15,12 @@ import (
 func (run *Run) Judge(lab Lab) {
 	run.Judged, run.Verdict, run.Whole = nil, history.NotJudged, history.NotJudged
 	excess := run.beyond(lab)
-	for _, g := range lab.Guarantees(run.Topology) {
+	for _, g := range lab.Promises(run.Topology, run.Options.Demands) {
 		j := Judged{Guarantee: g}
 		why := excess
+		if why == "" {
+			why = run.Options.unseen(g)
+		}
 		if why == "" {
 			why = g.Unexercised(run.Schedule)
 		}
@@ -65,8 +68,16 @@ func (run *Run) Judge(lab Lab) {
 
 // beyond says how the schedule takes more than the system was built to lose, "" if it does not. Then nothing is promised.
 func (run *Run) beyond(lab Lab) string {
-	if why := run.Schedule.Excess(lab.ground(run.Topology)); why != "" {
+	if why := run.Schedule.Excess(lab.ground(run.Topology, Options{})); why != "" {
 		return "nothing is promised beyond what a group tolerates: " + why
+	}
+	return ""
+}
+
+// unseen says why a guarantee cannot be judged of these nodes, "" if it can.
+func (o Options) unseen(g Guarantee) string {
+	if g.Inside && o.foreign() {
+		return "it is judged by what nodes say of themselves, and those that somebody else made say nothing"
 	}
 	return ""
 }
@@ -84,8 +95,11 @@ func (g Guarantee) Unexercised(s nemesis.Schedule) (why string) {
 	return g.Exercised(s)
 }
 
-// wrecked says that nodes broke so often that the run was not gone on with.
-func (run *Run) wrecked() bool { return len(run.Broken) >= brokenMax }
+// wrecked says that nodes broke so often that the run was not gone on with. A program of others that broke once would do
+// so again, and whoever wrote it need not wait.
+func (run *Run) wrecked() bool {
+	return len(run.Broken) >= brokenMax || len(run.Broken) > 0 && len(run.Options.Program) > 0
+}
 
 // planned is what Options.Nemesis says of a run whose faults are a plan's: each of them was wanted.
 const planned = "plan"

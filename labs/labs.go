@@ -20,6 +20,7 @@ type Lab struct {
 	Guide string // the lab's README: the design and its promises, in Markdown
 
 	System   nodes.System
+	Messages []Exchange                              // what a program of others must answer; none if the lab is not for such
 	Topology func(nodes int) (nodes.Topology, error) // the default for 0; an error for a number it cannot be built with
 	Ground   func(nodes.Topology) nemesis.Ground     // groups and roles, for the nemesis
 
@@ -31,12 +32,47 @@ type Lab struct {
 	FailureIsFinal bool
 	// Operations are the admin actions that the nemesis may have done, as faults of the kinds ops and membership.
 	Operations []Operation
+	// Traffic is the event that says how many messages members have sent each other in the whole run, which is the last
+	// one of a run on a cluster that counts them; nil: no promise asks for it.
+	Traffic func(messages uint64) any
 	// Resolve says who has a role now, by the events emitted so far; nobody if it is not known.
 	Resolve func(h *history.History, role string) []nodes.ID
 
 	Guarantees func(nodes.Topology) []Guarantee
-	Faults     []string // what --nemesis all draws from: kinds, or kinds with a form, "power-loss:all"
-	Defaults   Defaults
+	// Demanded are the guarantees that depend on what the command line demands, which may be nothing; they follow the
+	// others. nil: nothing can be demanded.
+	Demanded func(nodes.Topology, Demands) []Guarantee
+	// Models are the words that Demands.Consistency may be, the default first; none if it takes no such demand.
+	Models []string
+
+	Faults   []string // what --nemesis all draws from: kinds, or kinds with a form, "power-loss:all"
+	Defaults Defaults
+}
+
+// Demands are what a person may ask of a system beyond what its lab promises anyway.
+type Demands struct {
+	Consistency  string  // one of the lab's Models; "" for the first
+	Availability float64 // the share of operations that must succeed, up to 1 for all of them; 0: no demand
+}
+
+// Promises are all guarantees of the lab: its own, and those that the demands make.
+func (lab Lab) Promises(t nodes.Topology, d Demands) []Guarantee {
+	var all []Guarantee
+	if lab.Guarantees != nil {
+		all = lab.Guarantees(t)
+	}
+	if lab.Demanded != nil {
+		all = append(all[:len(all):len(all)], lab.Demanded(t, d)...)
+	}
+	return all
+}
+
+// An Exchange is a request of clients and its reply, by an example of each as it stands in the body of a message, without
+// msg_id and in_reply_to.
+type Exchange struct {
+	About  string // one sentence
+	Ask    string // {"type":"read","key":1}
+	Answer string // {"type":"read_ok","value":3}
 }
 
 // An Operation is an admin action of a system, asked for as a client asks. It is done when Outcome says so of a reply, and
@@ -71,6 +107,10 @@ type Guarantee struct {
 	// Exercised says why this schedule could not exercise it ("" if it could); nil means that any schedule does.
 	Exercised func(nemesis.Schedule) (why string)
 
+	// Inside says that it is judged by what nodes say of themselves. Of nodes that somebody else made it is not judged,
+	// since they say nothing.
+	Inside bool
+
 	Checker checker.Checker // decides; Undetermined if too little happened for a pass to mean anything
 }
 
@@ -82,6 +122,12 @@ type Workload interface {
 	Next(c *Client, phase history.Phase) (r Request, ok bool)
 	// Done tells what became of it. op.Index is its place in the history.
 	Done(c *Client, op *history.Op)
+}
+
+// A Settler is a Workload that knows when the calm after the last fault has lasted long enough. It is asked now and
+// then; once it has settled, or a node broke, the recovery phase ends before its time.
+type Settler interface {
+	Settled() bool
 }
 
 // A Request is one operation to be done.
@@ -100,7 +146,9 @@ type Client struct {
 	Rand         *rand.Rand // its own generator
 }
 
-// A Cluster is a running system: one event loop, on a clock that is made up or real.
+// A Cluster is a running system: one event loop, on a clock that is made up or real. One on real time may also have
+// Stalls() [][2]time.Duration, when the loop itself stood still: from and to, in the order of time. One that knows what
+// its nodes had on their disks may have SaveDisks(dir string) error, which is called once it is closed.
 type Cluster interface {
 	Now() time.Duration // since the start
 	After(d time.Duration, f func())
@@ -110,4 +158,9 @@ type Cluster interface {
 	// what no node may; the cluster can be run on.
 	Run(until time.Duration) error
 	Close() error
+}
+
+// A Carrier is a Cluster that counts the messages that members have sent to other members.
+type Carrier interface {
+	Carried() uint64
 }

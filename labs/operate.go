@@ -11,7 +11,7 @@ import (
 
 const (
 	askAgain  = 200 * time.Millisecond // after a reply that an operation is not yet done
-	askWait   = time.Second            // for a reply
+	askWait   = 500 * time.Millisecond // for a reply
 	undoUntil = 30 * time.Second       // nobody waits longer for what a fault changed to be as it was
 )
 

@@ -38,11 +38,11 @@ func TestAnOperationIsAskedForUntilItIsDoneAndThenUndone(t *testing.T) {
 		func(now time.Duration, to nodes.ID, body any) (any, time.Duration, bool) {
 			if m, ok := body.(move); ok {
 				told = append(told, fmt.Sprintf("%s %s", to, m.To))
-				return "yes", time.Millisecond, now > 5*time.Second // silent until then: a second each
+				return "yes", time.Millisecond, now > 5*time.Second // silent until then: half a second each
 			}
 			return "yes", time.Millisecond, true
 		})
-	if want := []string{"a1 a2", "b1 a2", "a1 a2", "a1 home"}; !slices.Equal(told, want) {
+	if want := []string{"a1 a2", "b1 a2", "a1 a2", "b1 a2", "a1 home"}; !slices.Equal(told, want) {
 		t.Errorf("asked %q, not %q", told, want)
 	}
 	if w := run.History.Windows; len(w) != 1 || !w[0].Took || w[0].Why != "" {

@@ -16,16 +16,22 @@ type Options struct {
 	Clients  int
 	Nodes    int
 	Bug      string
+	Image    string           // if not "", the nodes are containers of this image, which somebody else made: see Guarantee.Inside
 	Nemesis  []string         // kinds, "all", "swarm" or "none"
 	Beyond   bool             // faults may take more from a consensus group than it tolerates; what is promised within that alone is not judged
 	Plan     nemesis.Schedule // if not nil, used as it is and nothing is drawn
 	Requests []history.Op     // if not nil, clients ask what these asked, when they did, and the workload is not asked
-	On       string           // the runtime's name, as it is reported: "sim"
-	Start    func(nodes.Spec) (Cluster, error)
-	Real     bool                                  // it takes real time, in which no two runs are the same, and the runs of a set do not disturb each other: one after another
-	Recode   bool                                  // see nodes.Spec
-	Tick     func(now, end time.Duration, ops int) // called now and then, for a progress line; may be nil
+	Demands
+	Program []string // see nodes.Spec
+	On      string   // the runtime's name, as it is reported: "sim"
+	Start   func(nodes.Spec) (Cluster, error)
+	Real    bool                                  // it takes real time, in which no two runs are the same, and the runs of a set do not disturb each other: one after another
+	Recode  bool                                  // see nodes.Spec
+	Tick    func(now, end time.Duration, ops int) // called now and then, for a progress line; may be nil
 }
+
+// foreign says that somebody else made the nodes: what they say of themselves, and who leads them, is not known.
+func (o Options) foreign() bool { return o.Image != "" || len(o.Program) > 0 }
 
 // A Run is what one run left: everything in its folder but the files' shapes.
 type Run struct {

@@ -81,15 +81,15 @@ func OneDown(members int, windows []history.Window) bool {
 // OneRegionCut returns the region that is cut off from all others, both ways, if that is all that is wrong, and was a
 // while ago.
 func OneRegionCut(f checker.Faults) (region string, ok bool) {
-	if len(f.Active) != 1 || len(f.Recent) != 0 || !isRegionCut(f.Active[0]) {
+	if len(f.Active) != 1 || len(f.Recent) != 0 || !IsRegionCut(f.Active[0]) {
 		return "", false
 	}
 	return RegionOf(f.Active[0].Nodes[0]), true
 }
 
-// isRegionCut says that a window cuts one region from all others, both ways. A plan written by hand may call something
+// IsRegionCut says that a window cuts one region from all others, both ways. A plan written by hand may call something
 // else by that name.
-func isRegionCut(w history.Window) bool {
+func IsRegionCut(w history.Window) bool {
 	if w.Kind != "partition" || w.Form != "region" || len(w.Nodes) == 0 {
 		return false
 	}

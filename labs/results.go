@@ -3,6 +3,7 @@ package labs
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
 
@@ -22,6 +23,7 @@ type Results struct {
 	Nodes        int               `json:"nodes"`
 	Seed         uint64            `json:"seed"`
 	Bug          string            `json:"bug,omitempty"`
+	Image        string            `json:"image,omitempty"`
 	Verdict      history.Verdict   `json:"verdict"`
 	Reason       string            `json:"reason,omitempty"` // what holds for the whole run, see Run.Reason
 	Guarantees   []GuaranteeResult `json:"guarantees"`
@@ -29,6 +31,7 @@ type Results struct {
 	Reached      map[string]int    `json:"reached"`
 	Operations   Operations        `json:"operations"`
 	Broken       []Break           `json:"broken,omitempty"`
+	Stalls       []history.Stall   `json:"stalls,omitempty"` // times in which the lab itself stood still
 }
 
 // A GuaranteeResult is one guarantee with its verdict.
@@ -58,9 +61,9 @@ type Break struct {
 func (run *Run) Results() Results {
 	r := Results{
 		Format: Format, Lab: run.Lab, On: run.Options.On, Nemesis: strings.Join(run.Options.Nemesis, ","),
-		Nodes: len(run.Topology.Members), Seed: run.Options.Seed, Bug: run.Options.Bug,
+		Nodes: len(run.Topology.Members), Seed: run.Options.Seed, Bug: run.Options.Bug, Image: run.Options.Image,
 		Verdict: run.Verdict, Reason: run.Reason, Guarantees: []GuaranteeResult{},
-		Availability: Available(run.History), Reached: run.Reached, Broken: run.breaks(), Operations: run.operations(),
+		Availability: Available(run.History), Reached: run.Reached, Broken: run.breaks(), Stalls: run.History.Stalls, Operations: run.operations(),
 	}
 	for _, j := range run.Judged {
 		r.Guarantees = append(r.Guarantees, GuaranteeResult{j.ID, j.Name, j.Statement, j.Result})
@@ -81,6 +84,26 @@ func (run *Run) operations() (o Operations) {
 		}
 	}
 	return o
+}
+
+// Stalled says in a sentence how the lab itself stood still, "" if it did not.
+func (run *Run) Stalled() string {
+	stalls := run.History.Stalls
+	if len(stalls) == 0 {
+		return ""
+	}
+	var sum time.Duration
+	var when []string
+	for i, s := range stalls {
+		sum += s.End - s.Start
+		if i < 3 {
+			when = append(when, fmt.Sprintf("%.1f s", s.Start.Seconds()))
+		}
+	}
+	if n := len(stalls) - len(when); n > 0 {
+		when = append(when, fmt.Sprintf("%d times more", n))
+	}
+	return fmt.Sprintf("the lab itself stood still for %.1f s in all (at %s): what was late then proves nothing against the nodes", sum.Seconds(), strings.Join(when, ", "))
 }
 
 func (run *Run) breaks() []Break {

@@ -11,7 +11,7 @@ var corrupt = Kind{
 	Name:  "corrupt",
 	Code:  "N2",
 	About: "bits change on the way between members; the framing of messages detects it, and drops them",
-	Works: has[Links],
+	Works: messages,
 	Check: func(f Fault) error {
 		if f.Quality == nil || f.Quality.CorruptPerMille == 0 {
 			return errors.New(`corrupts nothing: give it a "quality" with a "corrupt_per_mille"`)

@@ -80,10 +80,10 @@ func damaged(how nodes.DamageForm) func(*rand.Rand, Ground) Fault {
 
 // spoil kills members and harms what their disks hold, each in a way of its own.
 func spoil(ctx context.Context, t Target, d nodes.Damage, ids []nodes.ID) error {
+	if err := t.kill(ctx, ids); err != nil {
+		return err
+	}
 	for i, id := range ids {
-		if err := t.Cluster.(Processes).Kill(ctx, id); err != nil {
-			return err
-		}
 		d.Seed += uint64(i)
 		if _, err := t.Cluster.(Disks).Damage(ctx, id, d); err != nil {
 			return err

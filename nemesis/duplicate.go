@@ -11,7 +11,7 @@ var duplicate = Kind{
 	Name:  "duplicate",
 	Code:  "N1",
 	About: "messages between members arrive twice",
-	Works: has[Links],
+	Works: messages,
 	Check: func(f Fault) error {
 		if f.Quality == nil || f.Quality.DuplicatePerMille == 0 {
 			return errors.New(`duplicates nothing: give it a "quality" with a "duplicate_per_mille"`)

@@ -70,20 +70,44 @@ func fell(ctx context.Context, t Target, f Fault, strike func(ids []nodes.ID) er
 	err := strike(ids)
 	released := false
 	heal := func(ctx context.Context) error {
-		var errs []error
-		for _, id := range ids {
-			if !released {
+		if !released {
+			for _, id := range ids {
 				t.held.down[id]--
-			}
-			if t.held.down[id] == 0 {
-				errs = append(errs, t.Cluster.(Processes).Boot(ctx, id))
-				t.refreeze(ctx, id)
 			}
 		}
 		released = true
-		return errors.Join(errs...)
+		return t.boot(ctx, only(ids, func(id nodes.ID) bool { return t.held.down[id] == 0 }))
 	}
 	return heal, w, err
+}
+
+// kill kills nodes, side by side where the runtime can.
+func (t Target) kill(ctx context.Context, ids []nodes.ID) error {
+	if c, ok := t.Cluster.(Together); ok {
+		return c.KillAll(ctx, ids)
+	}
+	for _, id := range ids {
+		if err := t.Cluster.(Processes).Kill(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// boot boots nodes, side by side where the runtime can, and freezes again who is still to be paused.
+func (t Target) boot(ctx context.Context, ids []nodes.ID) error {
+	c, able := t.Cluster.(Together)
+	var errs []error
+	if able && len(ids) > 0 {
+		errs = append(errs, c.BootAll(ctx, ids))
+	}
+	for _, id := range ids {
+		if !able {
+			errs = append(errs, t.Cluster.(Processes).Boot(ctx, id))
+		}
+		t.refreeze(ctx, id)
+	}
+	return errors.Join(errs...)
 }
 
 // refreeze pauses a node that boots while a fault holds it paused, since a crash ends a pause: after the boot, which a

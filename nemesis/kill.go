@@ -14,13 +14,6 @@ var kill = Kind{
 	Check: needNodes,
 	Takes: func(Fault) Loss { return Presence },
 	Inject: func(ctx context.Context, t Target, f Fault) (func(context.Context) error, Strike, error) {
-		return fell(ctx, t, f, func(ids []nodes.ID) error {
-			for _, id := range ids {
-				if err := t.Cluster.(Processes).Kill(ctx, id); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		return fell(ctx, t, f, func(ids []nodes.ID) error { return t.kill(ctx, ids) })
 	},
 }.with(form{"one", one}, form{"minority", minority}, form{"all", everyone}, form{"region", region}, form{"leader", leader}, form{"role", role})

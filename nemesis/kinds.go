@@ -63,6 +63,8 @@ func (k Kind) accepted() []string {
 // refuses says why a cluster cannot do a fault, "" if it can.
 func (k Kind) refuses(cluster any, f Fault) string {
 	switch {
+	case !k.Works(cluster) && has[Opaque](cluster):
+		return "it cannot be done to nodes of somebody else's image"
 	case !k.Works(cluster):
 		return "this runtime cannot do it"
 	case k.Refuses != nil:
@@ -129,6 +131,9 @@ func has[T any](cluster any) bool {
 	_, ok := cluster.(T)
 	return ok
 }
+
+// messages is the Works of kinds that harm single messages between members.
+func messages(cluster any) bool { return has[Links](cluster) && !has[Opaque](cluster) }
 
 // groups are the consensus groups; where there are none, all members are one.
 func (g Ground) groups() [][]nodes.ID {

@@ -1,6 +1,7 @@
 package nemesis
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -212,5 +213,51 @@ func TestAKindThatTheRuntimeCannotDoIsReportedAndNotDone(t *testing.T) {
 	f.run(5 * second)
 	if len(f.lines) != 0 || len(got) != 2 || got[0].Strike.Why != "this runtime cannot do it" || got[1].Strike.Why != `"meteor" is no fault` {
 		t.Errorf("%q %+v", f.lines, got)
+	}
+}
+
+func TestARestartDoesNotEndAKill(t *testing.T) {
+	c := newFake()
+	p := Play(t.Context(), c.target(), Schedule{
+		{Kind: "kill", Form: "one", At: time.Second, For: 5 * time.Second, Nodes: []nodes.ID{"a1"}},
+		{Kind: "restart-all", Form: "at-once", At: 2 * time.Second, For: time.Second, Nodes: []nodes.ID{"a1", "a2"}},
+	}, 0, func(int, Window) {})
+	c.run(4 * time.Second)
+	if !c.down["a1"] || c.down["a2"] {
+		t.Errorf("while the kill lasts a1 is down: %v, and a2: %v", c.down["a1"], c.down["a2"])
+	}
+	if err := p.HealAll(t.Context()); err != nil || c.down["a1"] {
+		t.Errorf("in the end a1 is down: %v, %v", c.down["a1"], err)
+	}
+}
+
+// A crew is a cluster that does to several nodes at once what takes its time.
+type crew struct{ *fake }
+
+func (c crew) KillAll(_ context.Context, ids []nodes.ID) error {
+	for _, id := range ids {
+		c.down[id] = true
+	}
+	return c.does("kill all %s", join(ids))
+}
+
+func (c crew) BootAll(_ context.Context, ids []nodes.ID) error {
+	for _, id := range ids {
+		delete(c.down, id)
+	}
+	return c.does("boot all %s", join(ids))
+}
+
+func TestWhatARuntimeDoesToAllAtOnceIsAskedForOnce(t *testing.T) {
+	for _, f := range []Fault{{Kind: "restart-all", Form: "at-once"}, {Kind: "kill", Form: "all"}} {
+		c := newFake()
+		target := c.target()
+		target.Cluster = crew{c}
+		f.At, f.For, f.Nodes = time.Second, time.Second, []nodes.ID{"a1", "a2", "b1"}
+		Play(t.Context(), target, Schedule{f}, 0, func(int, Window) {})
+		c.run(3 * time.Second)
+		if got := strings.Join(c.lines, "; "); strings.Count(got, "kill") != 1 || strings.Count(got, "boot") != 1 || !strings.Contains(got, "kill all a1 a2 b1") || !strings.Contains(got, "boot all a1 a2 b1") {
+			t.Errorf("%v did %s", f, got)
+		}
 	}
 }

@@ -12,7 +12,7 @@ var reorder = Kind{
 	Name:  "reorder",
 	Code:  "N1",
 	About: "messages between members overtake each other, and some arrive twice",
-	Works: has[Links],
+	Works: messages,
 	Check: func(f Fault) error {
 		if f.Quality == nil || f.Quality.ReorderPerMille+f.Quality.DuplicatePerMille == 0 {
 			return errors.New(`reorders nothing: give it a "quality" with a "reorder_per_mille" or a "duplicate_per_mille"`)

@@ -39,46 +39,54 @@ func restart(ctx context.Context, t Target, f Fault, gap time.Duration, change f
 	}
 	var errs []error
 	stopped, down := false, map[nodes.ID]bool{}
-	boot := func(ctx context.Context, id nodes.ID) error {
-		if !down[id] {
-			return nil
+	// rise boots those of them that this fault has down and no other one holds.
+	rise := func(ctx context.Context, ids []nodes.ID) error {
+		mine := only(ids, func(id nodes.ID) bool { return down[id] })
+		for _, id := range mine {
+			t.held.down[id]--
 		}
-		if err := t.Cluster.(Processes).Boot(ctx, id); t.held.down[id] == 1 && err != nil {
-			return err
+		err := t.boot(ctx, only(mine, func(id nodes.ID) bool { return t.held.down[id] == 0 }))
+		for _, id := range mine {
+			if err != nil { // to be tried again
+				t.held.down[id]++
+			} else {
+				delete(down, id)
+			}
 		}
-		delete(down, id)
-		if t.held.down[id]--; t.held.down[id] == 0 {
-			t.refreeze(ctx, id)
-		}
-		return nil
+		return err
 	}
-	fall := func(id nodes.ID) {
+	fall := func(ids []nodes.ID) {
 		if stopped {
 			return
 		}
-		down[id] = true
-		t.held.down[id]++
-		errs = append(errs, t.Cluster.(Processes).Kill(ctx, id), change(ctx, id))
+		for _, id := range ids {
+			down[id] = true
+			t.held.down[id]++
+		}
+		errs = append(errs, t.kill(ctx, ids))
+		for _, id := range ids {
+			errs = append(errs, change(ctx, id))
+		}
 		t.After(restartPause, func() {
 			if !stopped {
-				errs = append(errs, boot(ctx, id))
+				errs = append(errs, rise(ctx, ids))
 			}
 		})
 	}
-	for i, id := range ids {
-		if wait := time.Duration(i) * gap; wait > 0 {
-			t.After(wait, func() { fall(id) })
-		} else {
-			fall(id)
+	if gap <= 0 {
+		fall(ids)
+	} else {
+		for i := range ids {
+			if one := ids[i : i+1]; i == 0 {
+				fall(one)
+			} else {
+				t.After(time.Duration(i)*gap, func() { fall(one) })
+			}
 		}
 	}
 	heal := func(ctx context.Context) error {
 		stopped = true
-		all := errs[:len(errs):len(errs)]
-		for _, id := range ids {
-			all = append(all, boot(ctx, id))
-		}
-		return errors.Join(all...)
+		return errors.Join(append(errs[:len(errs):len(errs)], rise(ctx, ids))...)
 	}
 	return heal, Strike{Nodes: ids, Down: ids, Took: len(ids) > 0}, errors.Join(errs...)
 }

@@ -17,10 +17,24 @@ type Links interface {
 	Degrade(ctx context.Context, links []nodes.Link, q nodes.Quality) (heal func(context.Context) error, err error)
 }
 
+// Opaque is a cluster whose nodes speak to each other in streams that they alone can take apart: its Links can be cut,
+// slowed and made to lose packets, but no single message can be harmed. Its nodes are somebody else's.
+type Opaque interface {
+	Links
+	Opaque()
+}
+
 // Processes can die and come back. What a killed node wrote, synced or not, is there when it boots.
 type Processes interface {
 	Kill(ctx context.Context, id nodes.ID) error
 	Boot(ctx context.Context, id nodes.ID) error // no-op if it runs
+}
+
+// Together is Processes for several nodes, of a runtime that does it to all side by side: where one after another would
+// take it so long that the last is hit when the first is back.
+type Together interface {
+	KillAll(ctx context.Context, ids []nodes.ID) error
+	BootAll(ctx context.Context, ids []nodes.ID) error
 }
 
 // Pauses can freeze a node: it handles nothing, its timers fire late, its messages wait.

@@ -14,6 +14,9 @@ type Spec struct {
 	Seed     uint64
 	Observer Observer
 	Recode   bool // pass every message through the wire format, which catches shared memory and undeclared bodies
+
+	// Program is the path and the arguments of a program of others that is each node; empty: the system's own node.
+	Program []string
 }
 
 // An Observer is told what nodes say of themselves. Times are since the start of the cluster. Calls come one at a time,

@@ -116,9 +116,16 @@ const (
 // A System is the code of a design.
 type System struct {
 	Name   string                // "multi-master"
-	New    func(bug string) Node // bug is "" or the name of one of Bugs
+	New    func(bug string) Node // bug is "" or the name of one of Bugs; nil if the only nodes are programs of others
 	Bodies []any                 // one zero value of each message body and event: wire format and vocabulary of histories
 	Bugs   []Bug
+
+	// Services are answered by the runtime beside the members: programs that need a store or a clock of their own ask them
+	// by name. They are there before any member starts, no fault hits them, and they have no disk.
+	Services map[string]func() Node
+	// Greet is what each member that is a program of others is asked at every boot, before anything else; its reply is
+	// awaited and means nothing more. nil, or a nil body: nothing.
+	Greet func(t Topology, id ID) any
 }
 
 // Bug returns the known mistake of that name.

@@ -71,6 +71,13 @@ type Window struct {
 	Why   string        `json:"why,omitempty"`   // why it did not
 }
 
+// A Stall is a time in which the lab itself stood still: it handled nothing and asked nothing, so that what was late then
+// may be late for that alone. The simulator has none.
+type Stall struct {
+	Start time.Duration `json:"start_ns"` // since the start of the cluster
+	End   time.Duration `json:"end_ns"`
+}
+
 // A Member is a node and where it stands.
 type Member struct {
 	ID     string `json:"id"`
@@ -84,6 +91,7 @@ type History struct {
 	Ops     []Op
 	Events  []Event
 	Windows []Window
+	Stalls  []Stall       // in the order of time, none overlapping another
 	Healed  time.Duration // when the last fault had been healed and the recovery phase began
 	End     time.Duration // when the run ended
 }

@@ -3,10 +3,14 @@ package main
 
 import (
 	"os"
+	"slices"
 
 	"faultlab/cmd"
+	"faultlab/labs/maelstrom"
 	"faultlab/labs/multimaster"
 	"faultlab/labs/queue"
 )
 
-func main() { os.Exit(cmd.Main(multimaster.Lab(), queue.Lab())) }
+func main() {
+	os.Exit(cmd.Main(slices.Insert(maelstrom.Labs(), 0, multimaster.Lab(), queue.Lab())...))
+}

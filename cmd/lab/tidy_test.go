@@ -35,9 +35,10 @@ var arrows = []struct {
 	{"checker/history", nil},
 	{"checker/*", []string{"checker/history"}},
 	{"nemesis", []string{"nodes", "nodes/wire"}},
-	{"nodes/cluster/docker", []string{"nodes", "nodes/wire", "nodes/host", "nodes/cluster/docker/holder"}},
+	{"nodes/cluster/docker", []string{"nodes", "nodes/wire", "nodes/host", "nodes/cluster/live", "nodes/cluster/docker/holder"}},
+	{"nodes/cluster/live", nil},
 	{"nodes/cluster/docker/holder", nil},
-	{"nodes/cluster/*", []string{"nodes", "nodes/wire", "nodes/host"}},
+	{"nodes/cluster/*", []string{"nodes", "nodes/wire", "nodes/host", "nodes/cluster/live"}},
 	{"nodes/nodestest", []string{"nodes", "nodes/wire"}},
 	{"nodes/wire", []string{"nodes"}},
 	{"nodes/host", []string{"nodes", "nodes/wire"}},
@@ -239,6 +240,9 @@ func house(t *testing.T) (files []file) {
 		if d.IsDir() {
 			if d.Name() == "testdata" || name == "store" || strings.HasPrefix(d.Name(), ".") && p != root {
 				return filepath.SkipDir
+			}
+			if _, err := os.Stat(filepath.Join(p, "go.mod")); err == nil && p != root {
+				return filepath.SkipDir // a module of its own, to be copied out
 			}
 			return nil
 		}

@@ -75,7 +75,11 @@ func commitMedian(run *labs.Run) time.Duration {
 	layout := mm.NewLayout(run.Topology)
 	var took []time.Duration
 	for _, op := range run.History.Ops {
-		ops := op.In.(mm.Txn).Ops
+		t, ok := op.In.(mm.Txn)
+		if !ok {
+			continue
+		}
+		ops := t.Ops
 		ranges := layout.Participants(ops)
 		writes := slices.ContainsFunc(ops, func(o mm.Op) bool { return o.F != mm.Read })
 		if op.Phase == history.Recovery && op.Outcome == history.OK && writes && len(ranges) == 1 && ranges[0].Region == op.Region {

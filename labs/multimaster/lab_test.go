@@ -75,7 +75,7 @@ func TestTheStoreHolds(t *testing.T) {
 				t.Errorf("%v %s", run.Verdict, run.Reason)
 			}
 			for _, j := range run.Judged {
-				safety := strings.HasPrefix(j.ID, "O")
+				safety := strings.HasPrefix(j.ID, "O") && (j.ID != "O12" || r.nemesis == "ops:move") // O12 speaks of moves
 				if j.Verdict > history.Pass || safety && j.Verdict == history.NotJudged {
 					t.Errorf("%s %v: %s", j.ID, j.Verdict, j.Reason)
 				}

@@ -15,13 +15,38 @@ import (
 
 // Views say what the store's own types mean to the checkers.
 
+// steps are the steps of a transaction; none if the operation is another.
+func steps(op *history.Op) []mm.Op {
+	t, _ := op.In.(mm.Txn)
+	return t.Ops
+}
+
+func isTxn(op *history.Op) bool {
+	_, ok := op.In.(mm.Txn)
+	return ok
+}
+
+// keysOf are the keys that an operation needs: of a fence, one.
+func keysOf(op *history.Op) (keys []string) {
+	if f, ok := op.In.(mm.Fence); ok {
+		return []string{f.Range}
+	}
+	for _, step := range steps(op) {
+		keys = append(keys, step.Key)
+		if step.F == mm.Transfer {
+			keys = append(keys, step.To)
+		}
+	}
+	return keys
+}
+
 // results returns what an operation's steps saw; nil if that is not known. A reply that lacks results is taken at its
 // word: those steps saw nothing.
 func results(op *history.Op) []mm.Result {
-	if op.Outcome != history.OK {
+	t, is := op.In.(mm.Txn)
+	if op.Outcome != history.OK || !is {
 		return nil
 	}
-	t := op.In.(mm.Txn)
 	if ok, _ := op.Out.(mm.TxnOK); len(ok.Results) == len(t.Ops) {
 		return ok.Results
 	}
@@ -38,7 +63,7 @@ func answered(op *history.Op) bool {
 func listView(op *history.Op) ([]txn.Op, bool) {
 	seen := results(op)
 	var ops []txn.Op
-	for i, step := range op.In.(mm.Txn).Ops {
+	for i, step := range steps(op) {
 		switch {
 		case kindOf(step.Key) != listKind:
 		case step.F == mm.Append:
@@ -59,7 +84,7 @@ func cellView(op *history.Op) []linear.Op {
 	var outs [][]linear.CellResult
 	seen := results(op)
 	if a, ok := op.Out.(mm.TxnAborted); ok && op.Outcome == history.Failed {
-		for _, step := range op.In.(mm.Txn).Ops {
+		for _, step := range steps(op) {
 			if step.F == mm.CAS && strings.HasPrefix(a.Reason, "cas: "+step.Key+" ") {
 				look := linear.CellStep{Do: linear.CompareInt, Old: step.Old, Value: step.Value}
 				refused := linear.From(op, linear.CellIn{Key: step.Key, Steps: []linear.CellStep{look}}, []linear.CellResult{{Known: true}})
@@ -68,7 +93,7 @@ func cellView(op *history.Op) []linear.Op {
 			}
 		}
 	}
-	for i, step := range op.In.(mm.Txn).Ops {
+	for i, step := range steps(op) {
 		kind := kindOf(step.Key)
 		if kind == accountKind {
 			continue
@@ -113,13 +138,16 @@ func bankView(banks [][]string) func(*history.Op) ([]checker.Balance, bool) {
 		byFirst[accounts[0]] = accounts
 	}
 	return func(op *history.Op) ([]checker.Balance, bool) {
-		t, seen := op.In.(mm.Txn), results(op)
-		accounts := byFirst[t.Ops[0].Key]
-		if seen == nil || len(accounts) != len(t.Ops) {
+		ops, seen := steps(op), results(op)
+		if seen == nil {
+			return nil, false
+		}
+		accounts := byFirst[ops[0].Key]
+		if len(accounts) != len(ops) {
 			return nil, false
 		}
 		var balances []checker.Balance
-		for i, step := range t.Ops {
+		for i, step := range ops {
 			if step.F != mm.Read || step.Key != accounts[i] {
 				return nil, false
 			}
@@ -137,11 +165,11 @@ type ward struct {
 
 // wardView returns both doctors of a pair, read together.
 func wardView(op *history.Op) (ward, bool) {
-	t, seen := op.In.(mm.Txn), results(op)
-	if seen == nil || len(t.Ops) != 2 || t.Ops[0].F != mm.Read || t.Ops[1].F != mm.Read {
+	ops, seen := steps(op), results(op)
+	if seen == nil || len(ops) != 2 || ops[0].F != mm.Read || ops[1].F != mm.Read {
 		return ward{}, false
 	}
-	a, b := t.Ops[0].Key, t.Ops[1].Key
+	a, b := ops[0].Key, ops[1].Key
 	if kind := kindOf(a); kind != doctorKind && kind != farKind || kindOf(b) != kind {
 		return ward{}, false
 	}

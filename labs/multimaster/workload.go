@@ -22,6 +22,9 @@ const (
 	farKind      = "e" // the same, in two regions
 	accountKind  = "a" // a balance; never retires
 
+	surviving      = "W1" // the range that survives the loss of a region
+	survivingGroup = "S1" // where it lives
+
 	keyLife   = 64
 	live      = 8   // lists of a range in use at once, the first of them hot
 	contended = 3   // those of them that transactions over several ranges use
@@ -79,7 +82,8 @@ type workload struct {
 
 // A debt is what one client still has to read.
 type debt struct {
-	byRange map[string][]string
+	byPiece map[string][]string
+	pieces  []string // its keys, in the order in which they came
 	total   int
 	turn    int
 	final   bool     // the keys that are still in use have been added
@@ -148,6 +152,8 @@ func (w *workload) Next(c *labs.Client, phase history.Phase) (labs.Request, bool
 	home := w.homes(c.Region)
 	here := home[c.Rand.IntN(len(home))]
 	switch n := c.Rand.IntN(1000); {
+	case n < 3:
+		return w.fence(c), true
 	case n < 30:
 		return w.request(c, w.doctor(c)), true
 	case n < 130:
@@ -157,7 +163,9 @@ func (w *workload) Next(c *labs.Client, phase history.Phase) (labs.Request, bool
 	case n < 195: // across regions
 		other := w.layout.Ranges[c.Rand.IntN(len(w.layout.Ranges))].Name
 		return w.request(c, w.list(c.Rand, here, other)), true
-	case n < 265: // in another region
+	case n < 255:
+		return w.request(c, w.list(c.Rand, surviving)), true
+	case n < 325: // in another region
 		other := w.layout.Ranges[c.Rand.IntN(len(w.layout.Ranges))].Name
 		return w.request(c, w.list(c.Rand, other)), true
 	}
@@ -274,6 +282,14 @@ func (w *workload) bank(c *labs.Client) labs.Request {
 	return w.request(c, []mm.Op{{F: mm.Transfer, Key: accounts[i], To: accounts[j], Value: 1 + c.Rand.Int64N(40)}})
 }
 
+// fence has a range fenced, by one router, which says so if there is no answer.
+func (w *workload) fence(c *labs.Client) labs.Request {
+	r := w.request(c, nil)
+	r.Body = mm.Fence{Range: w.layout.Ranges[c.Rand.IntN(len(w.layout.Ranges))].Name}
+	r.Wait = 0
+	return r
+}
+
 func look(keys []string) []mm.Op {
 	ops := make([]mm.Op, len(keys))
 	for i, k := range keys {
@@ -282,13 +298,14 @@ func look(keys []string) []mm.Op {
 	return ops
 }
 
-// request addresses a program to the routers of the client's region: the one that answered last, at first the nearest,
-// then the others.
+// request addresses a program to the routers of the client's region: the one that answered last, or now and then, and at
+// first, the nearest; then the others.
 func (w *workload) request(c *labs.Client, ops []mm.Op) labs.Request {
 	members := w.topology.In(c.Region)
 	d := w.debt(c.ID)
+	last := d.router != "" && c.Rand.IntN(16) > 0
 	first := slices.IndexFunc(members, func(id nodes.ID) bool {
-		if d.router != "" {
+		if last {
 			return id == d.router
 		}
 		m, _ := w.topology.Member(id)
@@ -306,13 +323,13 @@ func (w *workload) request(c *labs.Client, ops []mm.Op) labs.Request {
 
 // Done learns what became of a request.
 func (w *workload) Done(c *labs.Client, op *history.Op) {
-	t := op.In.(mm.Txn)
-	for i := range t.Ops {
-		if w.busy[t.Ops[i].Key]--; w.busy[t.Ops[i].Key] == 0 {
-			delete(w.busy, t.Ops[i].Key)
+	ops := steps(op)
+	for i := range ops {
+		if w.busy[ops[i].Key]--; w.busy[ops[i].Key] == 0 {
+			delete(w.busy, ops[i].Key)
 		}
 	}
-	if !w.funded && op.Outcome == history.OK && len(t.Ops) > readMost && t.Ops[0].F == mm.Write {
+	if !w.funded && op.Outcome == history.OK && len(ops) > readMost && ops[0].F == mm.Write {
 		w.funded = true
 	}
 	d := w.debt(c.ID)
@@ -342,7 +359,7 @@ func (w *workload) hand() {
 func (w *workload) debt(id nodes.ID) *debt {
 	d := w.owed[id]
 	if d == nil {
-		d = &debt{byRange: map[string][]string{}}
+		d = &debt{byPiece: map[string][]string{}}
 		w.owed[id] = d
 		w.clients = append(w.clients, id)
 	}
@@ -356,20 +373,35 @@ func (d *debt) owe(l *mm.Layout, keys []string) {
 		return
 	}
 	for _, k := range keys {
-		r := l.Find(k).Name
-		d.byRange[r] = append(d.byRange[r], k)
+		r := piece(l, k)
+		if d.byPiece[r] == nil {
+			d.pieces = append(d.pieces, r)
+		}
+		d.byPiece[r] = append(d.byPiece[r], k)
 		d.total++
 	}
 }
 
-// settle reads some of what a client owes, of one range; nil if it owes nothing.
+// piece names the part of a range that a key lies in, however the range may be split. What is read of one piece is read
+// in one range, without locks.
+func piece(l *mm.Layout, key string) string {
+	name := l.Find(key).Name
+	for _, at := range splitAt {
+		if key >= l.Find(key).Name+at {
+			name = l.Find(key).Name + at
+		}
+	}
+	return name
+}
+
+// settle reads some of what a client owes, of one piece of a range; nil if it owes nothing.
 func (w *workload) settle(d *debt) []mm.Op {
-	for range w.layout.Ranges {
-		r := w.layout.Ranges[d.turn%len(w.layout.Ranges)].Name
+	for range d.pieces {
+		r := d.pieces[d.turn%len(d.pieces)]
 		d.turn++
-		if keys := d.byRange[r]; len(keys) > 0 {
+		if keys := d.byPiece[r]; len(keys) > 0 {
 			n := min(readMost, len(keys))
-			d.byRange[r] = keys[n:]
+			d.byPiece[r] = keys[n:]
 			d.total -= n
 			d.last = keys[:n]
 			return look(keys[:n])

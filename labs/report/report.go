@@ -61,6 +61,7 @@ type page struct {
 	Shares     shares
 	Faults     []fault
 	Skipped    []string
+	Stalled    string
 	Probes     []probed
 	Parameters []fact
 	Members    []fact
@@ -115,7 +116,7 @@ func newPage(r *labs.Run, o Options) page {
 	s := newSeries(r.History)
 	p := page{
 		CSS: template.CSS(css), Lab: r.Lab, Verdict: newVerdict(r.Verdict), Command: o.Command,
-		Faults: faults(r.Schedule, r.History), Figure: newFigure(s, r.History), Shares: newShares(labs.Available(r.History)), Skipped: r.Skipped,
+		Faults: faults(r.Schedule, r.History), Figure: newFigure(s, r.History), Shares: newShares(labs.Available(r.History)), Skipped: r.Skipped, Stalled: r.Stalled(),
 	}
 	p.Kicker = []string{r.Lab, fmt.Sprintf("seed %d", r.Options.Seed)}
 	if r.Options.On != "" {

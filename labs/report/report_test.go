@@ -53,7 +53,9 @@ func wellFormed(t *testing.T, page string) {
 }
 
 func TestAPageSaysWhatHappened(t *testing.T) {
-	page := write(t, fake(40), given)
+	run := fake(40)
+	run.History.Stalls = []history.Stall{{Start: 3 * time.Second, End: 3500 * time.Millisecond}}
+	page := write(t, run, given)
 	if *save != "" {
 		if err := os.WriteFile(*save, []byte(page), 0o666); err != nil {
 			t.Fatal(err)
@@ -75,6 +77,7 @@ func TestAPageSaysWhatHappened(t *testing.T) {
 		"who a role was":                          "leader of A1, who was a2",
 		"what had no effect, and why":             "leader of C2, who was nobody no effect : nobody led C2 when it was due",
 		"what the schedule has and the run lacks": "the run has no record of it",
+		"that the lab stood still":                "Note: the lab itself stood still for 0.5 s in all (at 3.0 s)",
 		"the cut":                                 "region B ⇄ region A, region C",
 		"the node that broke":                     "panic: index out of range [3] with length 3 (range.go:141)",
 		"its log":                                 "58.113s applying 4117",

@@ -4,6 +4,9 @@ import "time"
 
 const million = 1_000_000
 
+// fastest is the greatest drift of a clock, in parts per million: so many plans may ask for.
+const fastest = 1000 * million
+
 // A clock is a node's own: true time plus an offset plus what it gained since it began to drift. Times are Unix
 // nanoseconds.
 type clock struct {

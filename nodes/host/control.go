@@ -126,7 +126,7 @@ func topologyOf(b Init) nodes.Topology {
 
 // harm changes what is wrong with this node. It fails before anything changes, or not at all.
 func (h *Host) harm(c Ctl) error {
-	if c.Skew != nil && (c.Skew.DriftPPM <= -million || c.Skew.DriftPPM > million) {
+	if c.Skew != nil && (c.Skew.DriftPPM <= -million || c.Skew.DriftPPM > fastest) {
 		return fmt.Errorf("host: a clock cannot drift by %d parts in a million", c.Skew.DriftPPM)
 	}
 	states := make([]nodes.MemberState, len(c.Members))

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -77,6 +78,7 @@ type damage struct {
 
 var damages = []damage{
 	{"bit-flip", flip},
+	{"torn", torn},
 	{"truncate", truncate},
 	{"misdirect", misdirect},
 }
@@ -90,8 +92,9 @@ func Damages() []string {
 	return names
 }
 
-// Damage harms something that had been synced: a bit flips ("bit-flip"), the end of a log is lost ("truncate"), or what
-// was meant for another place is written over it ("misdirect"). It says what it did.
+// Damage harms something that had been synced: a bit flips ("bit-flip"), the last frame of a log is half written
+// ("torn"), the end of a log is lost ("truncate"), or what was meant for another place is written over it ("misdirect").
+// It says what it did.
 func Damage(dir, kind string, seed uint64) (did string, err error) {
 	k := slices.IndexFunc(damages, func(d damage) bool { return d.name == kind })
 	if k < 0 {
@@ -126,6 +129,19 @@ type area struct {
 	size int64
 }
 
+// Spoil is Damage or Rollback, by the nodes.DamageForm of what harms what is stored. A log whose last record is half
+// written is to its reader one that ends too early, in the middle of a record as likely as not.
+func Spoil(dir, form string, seed uint64) error {
+	switch nodes.DamageForm(form) {
+	case nodes.Torn:
+		form = string(nodes.Truncate)
+	case nodes.Rollback:
+		return Rollback(dir)
+	}
+	_, err := Damage(dir, form, seed)
+	return err
+}
+
 func flip(draw *rand.PCG, x area, _ []area) (string, error) {
 	bit := below(draw, 8*x.size)
 	b, err := x.read(bit/8, 1)
@@ -134,6 +150,26 @@ func flip(draw *rand.PCG, x area, _ []area) (string, error) {
 	}
 	b[0] ^= 1 << (bit % 8)
 	return fmt.Sprintf("flipped bit %d of byte %d of %s", bit%8, bit/8, filepath.Base(x.name)), x.write(b, bit/8)
+}
+
+func torn(draw *rand.PCG, x area, _ []area) (string, error) {
+	file, err := x.read(0, x.size)
+	if err != nil {
+		return "", err
+	}
+	last := int64(0)
+	for at := int64(0); at < x.size; { // a frame that is damaged is taken for the last
+		last = at
+		if x.size-at < frameSize {
+			break
+		}
+		at += frameSize + int64(binary.LittleEndian.Uint32(file[at:]))
+	}
+	size := last
+	if half := x.size - last; half > 1 {
+		size += 1 + below(draw, half-1)
+	}
+	return fmt.Sprintf("tore the last frame of %s, at %d, to end at %d", filepath.Base(x.name), last, size), os.Truncate(x.name, size)
 }
 
 func truncate(draw *rand.PCG, x area, _ []area) (string, error) {

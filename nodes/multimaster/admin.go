@@ -2,11 +2,12 @@ package multimaster
 
 import (
 	"slices"
+	"time"
 
 	"faultlab/nodes"
 )
 
-// What an administrator may ask of any member of a group. A request says what is to be, so that it can be asked again
+// What an administrator may ask: of a range, of any node; of a group, of its members. A request says what is to be, so that it can be asked again
 // until it is: it is answered with Done, or with NotYet once something has been done towards it.
 
 // Lead asks that a group be led by a member.
@@ -22,7 +23,54 @@ type Members struct {
 	Out   []nodes.ID `json:"out,omitempty"`
 }
 
-// Done answers Lead and Members: it is so.
+// MoveRange asks that the range that holds a key be owned by a group.
+type MoveRange struct {
+	Range string `json:"range"` // its name, or any key in it
+	To    string `json:"to"`
+}
+
+// Split asks that a range begin at a key.
+type Split struct {
+	At string `json:"at"`
+}
+
+// Fence asks that a range be under a higher epoch than it is, so that nothing which begins after the answer is done under
+// the epoch of now. It is answered with Fenced once a majority of the group that owns the range has that on disk; with
+// NotYet if that takes too long, and then it may yet happen.
+type Fence struct {
+	Range string `json:"range"` // its name, or any key in it
+}
+
+// Fenced answers Fence.
+type Fenced struct {
+	Range string `json:"range"`
+	Epoch uint64 `json:"epoch"`
+}
+
+// Compact asks a member of a group to take a snapshot now.
+type Compact struct {
+	Group string `json:"group"`
+}
+
+// Order is what a router asks of the leader of a range for an administrator.
+type Order struct {
+	Request uint64 `json:"request"` // the router's own number for it
+	Range   string `json:"range"`
+	Key     string `json:"key"` // that the administrator named: if it is not of the range, another one is meant
+	Do      string `json:"do"`  // "fence", "move" or "split"
+	To      string `json:"to,omitempty"`
+}
+
+// Ordered answers Order.
+type Ordered struct {
+	Request uint64 `json:"request"`
+	Range   string `json:"range"`
+	Epoch   uint64 `json:"epoch"`
+	Done    bool   `json:"done"`
+	Why     string `json:"why,omitempty"`
+}
+
+// Done answers all but Fence: it is so.
 type Done struct{}
 
 // NotYet answers them: it is not so, but may be soon.
@@ -48,11 +96,33 @@ func (n *node) administer(env nodes.Env, from nodes.ID, name string, step func(*
 	env.Send(from, Done{})
 }
 
+// give passes an order to the leader of the range.
+func (m *machine) give(env nodes.Env, a asker, o Order) {
+	if m.lead == nil {
+		m.refuse(env, a)
+		return
+	}
+	m.lead.order(env, a, o)
+}
+
+// compact takes a snapshot of a group.
+func (n *node) compact(env nodes.Env, from nodes.ID, c Compact) {
+	g := n.byName[c.Group]
+	if g == nil {
+		env.Send(from, NotYet{"not a member of " + c.Group})
+		return
+	}
+	g.log.SnapshotNow(env)
+	env.Reached("multi-master: a snapshot was asked for")
+	env.Send(from, Done{})
+}
+
 // lead hands the leadership over.
 func (g *group) lead(env nodes.Env, to nodes.ID) (why string) {
 	if to == env.ID() {
 		return ""
 	}
+	g.lease = time.Time{}
 	g.log.Transfer(env, to)
 	env.Reached("multi-master: leadership handed over")
 	return "handing over to " + string(to)

@@ -15,6 +15,10 @@ const (
 	noGlobalOrder    = "no-global-order-across-groups"
 	stuckElection    = "stuck-election"
 	rejoinsAsVoter   = "reformat-rejoins-as-voter"
+	serveBeforeMove  = "serve-before-move-ts"
+	serveAfterMove   = "serve-after-move"
+	noWriteFence     = "no-write-fence"
+	leaseOnWallClock = "lease-on-wall-clock"
 )
 
 var bugs = []nodes.Bug{
@@ -25,7 +29,7 @@ var bugs = []nodes.Bug{
 	}, {
 		Name:    readPastLocks,
 		About:   "a read does not wait for the locks of a prepared transaction, so it may miss one that was acknowledged",
-		Refutes: []string{"O1", "O2"}, Seeds: 1,
+		Refutes: []string{"O1", "O2"}, Seeds: 2,
 	}, {
 		Name:    iteratesMap,
 		About:   "transactions that wait for one lock go on in the order of a map, which differs from replica to replica (Weave on Tendermint)",
@@ -45,7 +49,7 @@ var bugs = []nodes.Bug{
 	}, {
 		Name:    decideBeforeLog,
 		About:   "a coordinator tells its decision and puts it in the log a little later, so its successor may decide anew",
-		Refutes: []string{"O3", "O5", "O7"}, Nemesis: "kill:all", Seeds: 1,
+		Refutes: []string{"O3", "O5", "O7"}, Nemesis: "kill:all", Seeds: 2,
 	}, {
 		Name:    voteNotPersisted,
 		About:   "a participant votes before its prepare is in the log, and its successor knows nothing of it (TigerBeetle #2996)",
@@ -62,5 +66,21 @@ var bugs = []nodes.Bug{
 		Name:    rejoinsAsVoter,
 		About:   "a member that lost its disk formats a new one and goes on under its old name, though it has forgotten its votes and what it acknowledged (TigerBeetle's format in place of recover)",
 		Refutes: []string{"A1", "O4", "O9", "R1"}, Nemesis: "wipe", Seeds: 2,
+	}, {
+		Name:    serveBeforeMove,
+		About:   "the new owner of a range that moves starts from what it was when the move was offered, and not when it was sealed (Dgraph #4496)",
+		Refutes: []string{"O2", "O5"}, Nemesis: "ops:move", Seeds: 2,
+	}, {
+		Name:    serveAfterMove,
+		About:   "the old owner of a range that was moved goes on answering reads from what it has left (Dgraph #4538)",
+		Refutes: []string{"O1", "O2", "O12"}, Nemesis: "ops:move", Seeds: 2,
+	}, {
+		Name:    noWriteFence,
+		About:   "an owner is fenced in its leader's memory and not in its log, so that its next leader goes on under the old epoch (GitHub, October 2018)",
+		Refutes: []string{"O8"}, Seeds: 2,
+	}, {
+		Name:    leaseOnWallClock,
+		About:   "a leader that was confirmed of late answers reads without asking, until a time of its wall clock (YugabyteDB #975)",
+		Refutes: []string{"O1", "O2"}, Nemesis: "clock:jump:offset=20s,partition:leader", Seeds: 4,
 	},
 }

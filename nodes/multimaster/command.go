@@ -14,32 +14,56 @@ type command struct {
 	Again       bool   `cbor:"8,keyasint,omitempty"`
 	Reply       Reply  `cbor:"10,keyasint,omitempty"`
 	IDs         []ID   `cbor:"11,keyasint,omitempty"`
+
+	Range string   `cbor:"12,keyasint,omitempty"` // that it is for; all kinds
+	Keys  uint64   `cbor:"13,keyasint,omitempty"`
+	Parts []string `cbor:"14,keyasint,omitempty"`
+	Epoch uint64   `cbor:"15,keyasint,omitempty"`
+	To    string   `cbor:"16,keyasint,omitempty"`
+	State []byte   `cbor:"17,keyasint,omitempty"`
 }
 
 type kind uint8
 
 const (
 	execute kind = iota + 1 // ID, Ops: a transaction of this range alone
-	begin                   // ID, Ops, Priority: a record, pending
-	decide                  // ID, Attempt, Commit, Reply: the record's outcome; or, with Again, the next attempt
+	begin                   // ID, Ops, Priority, Parts: a record, pending
+	decide                  // ID, Attempt, Commit, Reply: the record's outcome; or, with Again and Parts, the next attempt
 	forget                  // IDs: records whose participants have all been told
-	prepare                 // ID, Attempt, Ops, Priority, Coordinator: lock this range's part
+	prepare                 // ID, Attempt, Ops, Priority, Coordinator, Keys: lock this range's part
 	resolve                 // ID, Attempt, Commit, Coordinator: the outcome of a prepared part
+	fence                   // Epoch: nothing is done under a lower epoch any more
+	seal                    // Epoch, To: the group To is to own the range from that epoch on, and this one nothing does to it
+	adopt                   // Epoch, State: this group owns the range
+	release                 // Epoch: the new owner has all there is
+	split                   // Epoch, To: the keys from To on are a range of their own
 )
 
 // pack says what a command is in the log.
 func (c *command) pack(p *pack.Pack) {
+	more := len(c.Parts) > 0 || c.Epoch > 0
 	p.Octet((*byte)(&c.Kind))
 	p.Flag(&c.Commit)
 	p.Flag(&c.Again)
+	p.Flag(&more)
+	p.Text(&c.Range)
 	c.ID.pack(p)
 	p.Number(&c.Attempt)
 	p.Signed(&c.Priority)
 	p.Text(&c.Coordinator)
+	p.Number(&c.Keys)
 	pack.List(p, &c.Ops, (*Op).pack)
 	p.Text(&c.Reply.Abort)
 	pack.List(p, &c.Reply.Results, (*Result).pack)
 	pack.List(p, &c.IDs, (*ID).pack)
+	if more {
+		pack.List(p, &c.Parts, func(name *string, p *pack.Pack) { p.Text(name) })
+		p.Number(&c.Epoch)
+		p.Text(&c.To)
+		state := string(c.State)
+		p.Text(&state)
+		c.State = []byte(state)
+	}
 }
 
 func (id *ID) pack(p *pack.Pack) {
@@ -57,6 +81,7 @@ func (op *Op) pack(p *pack.Pack) {
 
 func (r *Result) pack(p *pack.Pack) {
 	p.Signed(&r.Int)
+	p.Number(&r.Epoch)
 	pack.List(p, &r.List, func(v *int64, p *pack.Pack) { p.Signed(v) })
 }
 

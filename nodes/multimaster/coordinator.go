@@ -13,9 +13,9 @@ import (
 // A drive is how far a record has come, as one leader knows.
 type drive struct {
 	r       *record
-	parts   []*Range
-	done    []bool // by participant: it voted yes in this attempt or, once decided, it has been told
-	read    []bool // by participant: its results are in
+	parts   []string // names of the participants, as of this attempt
+	done    []bool   // by participant: it voted yes in this attempt or, once decided, it has been told
+	read    []bool   // by participant: its results are in
 	results []Result
 	age     int  // in ticks, since this leader took it on
 	ticks   int  // since this attempt was first sent
@@ -33,11 +33,21 @@ func (l *leader) drive(env nodes.Env, r *record) {
 	if l == nil {
 		return
 	}
-	d := &drive{r: r, parts: l.n.layout.Participants(r.Ops), results: make([]Result, len(r.Ops))}
-	d.done, d.read = make([]bool, len(d.parts)), make([]bool, len(d.parts))
+	d := &drive{r: r, results: make([]Result, len(r.Ops))}
+	d.with(r.Parts)
 	d.decided = r.State != pending
 	l.drives = append(l.drives, d)
 	l.send(env, d)
+}
+
+// with begins an attempt with these participants.
+func (d *drive) with(parts []string) {
+	d.parts, d.done, d.read = parts, make([]bool, len(parts)), make([]bool, len(parts))
+}
+
+// keys counts the keys of a participant.
+func (d *drive) keys(i int) uint64 {
+	return uint64(len(keys(d.r.Ops, func(key string) bool { return partOf(d.parts, key) == i })))
 }
 
 // send sends each participant that has not answered what it should answer.
@@ -52,22 +62,22 @@ func (l *leader) sendTo(env nodes.Env, d *drive, i int) {
 	switch p := d.parts[i]; {
 	case d.done[i]:
 	case d.r.State == pending:
-		env.Send(l.n.leaderOf(p.Name), Prepare{
-			Group: p.Name, Coordinator: l.Name, ID: d.r.ID, Attempt: d.r.Attempt, Priority: d.r.Priority, Ops: d.r.Ops,
+		env.Send(l.n().leaderOf(p), Prepare{
+			Range: p, Coordinator: l.name, ID: d.r.ID, Attempt: d.r.Attempt, Priority: d.r.Priority, Keys: d.keys(i), Ops: d.r.Ops,
 		})
 	default:
-		l.sendResolve(env, p.Name, d.r.ID, d.r.Attempt, d.r.State == committed)
+		l.sendResolve(env, p, d.r.ID, d.r.Attempt, d.r.State == committed)
 	}
 }
 
-// redirected sends again, at once but not in circles, what went to a member of a group that does not lead it.
-func (l *leader) redirected(env nodes.Env, group string) {
+// redirected sends again, at once but not in circles, what went to a node that does not lead a range.
+func (l *leader) redirected(env nodes.Env, name string) {
 	for _, d := range l.drives {
 		if d.hops >= 2 || d.backoff > 0 || d.decided && d.r.State == pending {
 			continue
 		}
 		for i, p := range d.parts {
-			if p.Name == group && !d.done[i] {
+			if p == name && !d.done[i] {
 				d.hops++
 				l.sendTo(env, d, i)
 			}
@@ -76,7 +86,7 @@ func (l *leader) redirected(env nodes.Env, group string) {
 }
 
 func (l *leader) sendResolve(env nodes.Env, to string, id ID, attempt uint64, commit bool) {
-	env.Send(l.n.leaderOf(to), Resolve{Group: to, Coordinator: l.Name, ID: id, Attempt: attempt, Commit: commit})
+	env.Send(l.n().leaderOf(to), Resolve{Range: to, Coordinator: l.name, ID: id, Attempt: attempt, Commit: commit})
 }
 
 func (l *leader) find(id ID) *drive {
@@ -90,9 +100,13 @@ func (l *leader) find(id ID) *drive {
 
 // askPrepare and askResolve put a coordinator's wish in the participant's log.
 func (l *leader) askPrepare(env nodes.Env, p Prepare) {
-	c := &command{Kind: prepare, ID: p.ID, Attempt: p.Attempt, Ops: p.Ops, Priority: p.Priority, Coordinator: p.Coordinator}
-	if l.m.bug == voteNotPersisted {
-		if results, abort := l.m.store.run(p.Ops, true); abort == "" && !l.m.blocked(p.Ops) {
+	c := &command{Kind: prepare, ID: p.ID, Attempt: p.Attempt, Ops: p.Ops, Priority: p.Priority, Coordinator: p.Coordinator, Keys: p.Keys}
+	if l.draining > 0 {
+		l.vote(env, c, Vote{Conflict: true, Reason: "the range is to be split"})
+		return
+	}
+	if l.bug == voteNotPersisted {
+		if results, abort := l.store.run(p.Ops, true); abort == "" && !l.blocked(p.Ops) {
 			l.vote(env, c, Vote{Yes: true, Results: results})
 		}
 	}
@@ -108,14 +122,25 @@ func (l *leader) vote(env nodes.Env, c *command, v Vote) {
 	if l == nil {
 		return
 	}
-	v.Group, v.Participant, v.ID, v.Attempt = c.Coordinator, l.Name, c.ID, c.Attempt
-	env.Send(l.n.leaderOf(c.Coordinator), v)
+	v.Range, v.Participant, v.ID, v.Attempt = c.Coordinator, l.name, c.ID, c.Attempt
+	env.Send(l.n().leaderOf(c.Coordinator), v)
 }
 
 func (l *leader) resolved(env nodes.Env, c *command) {
 	if l != nil {
-		env.Send(l.n.leaderOf(c.Coordinator), Resolved{Group: c.Coordinator, Participant: l.Name, ID: c.ID, Attempt: c.Attempt})
+		env.Send(l.n().leaderOf(c.Coordinator), Resolved{Range: c.Coordinator, Participant: l.name, ID: c.ID, Attempt: c.Attempt})
 	}
+}
+
+// divided tells a coordinator that it asks for keys that were split off.
+func (l *leader) divided(env nodes.Env, c *command) {
+	if l == nil {
+		return
+	}
+	if len(l.children) > 0 {
+		env.Send(l.n().leaderOf(c.Coordinator), Moved{Places: l.children})
+	}
+	l.vote(env, c, Vote{Conflict: true, Reason: "the range has been split"})
 }
 
 // onVote counts a vote; the last yes, or the first no, decides.
@@ -124,7 +149,7 @@ func (l *leader) onVote(env nodes.Env, v Vote) {
 	if d == nil || d.decided || v.Attempt != d.r.Attempt {
 		return
 	}
-	i := slices.IndexFunc(d.parts, func(p *Range) bool { return p.Name == v.Participant })
+	i := slices.Index(d.parts, v.Participant)
 	switch {
 	case i < 0:
 	case v.Yes:
@@ -134,7 +159,7 @@ func (l *leader) onVote(env nodes.Env, v Vote) {
 			l.decideNow(env, d, command{Commit: true, Reply: Reply{Results: d.results}})
 		}
 	case v.Conflict && d.age < retryTicks:
-		l.decideNow(env, d, command{Again: true})
+		l.decideNow(env, d, command{Again: true, Parts: l.parties(d.r.Ops)})
 	default:
 		l.decideNow(env, d, command{Reply: Reply{Abort: v.Reason}})
 	}
@@ -142,12 +167,12 @@ func (l *leader) onVote(env nodes.Env, v Vote) {
 
 // take copies a participant's share of the results.
 func (l *leader) take(d *drive, i int, results []Result) {
-	if d.read[i] && l.m.bug == blindRetry {
+	if d.read[i] && l.bug == blindRetry {
 		return
 	}
 	d.read[i] = true
 	for k := range results {
-		if l.n.layout.Find(d.r.Ops[k].Key) == d.parts[i] {
+		if partOf(d.parts, d.r.Ops[k].Key) == i {
 			d.results[k] = results[k]
 		}
 	}
@@ -156,10 +181,10 @@ func (l *leader) take(d *drive, i int, results []Result) {
 func (l *leader) decideNow(env nodes.Env, d *drive, c command) {
 	d.decided = true
 	c.Kind, c.ID, c.Attempt = decide, d.r.ID, d.r.Attempt
-	if l.m.bug == decideBeforeLog && c.Commit {
+	if l.bug == decideBeforeLog && c.Commit {
 		l.reply(env, c.ID, c.Reply)
 		for _, p := range d.parts {
-			l.sendResolve(env, p.Name, c.ID, c.Attempt, true)
+			l.sendResolve(env, p, c.ID, c.Attempt, true)
 		}
 		d.late = &c
 		return
@@ -174,7 +199,10 @@ func (l *leader) again(env nodes.Env, r *record) {
 	}
 	d := l.find(r.ID)
 	for _, p := range d.parts {
-		l.sendResolve(env, p.Name, r.ID, r.Attempt-1, false)
+		l.sendResolve(env, p, r.ID, r.Attempt-1, false)
+	}
+	if !slices.Equal(d.parts, r.Parts) {
+		d.with(r.Parts)
 	}
 	clear(d.done)
 	d.decided, d.silent = false, false
@@ -198,7 +226,7 @@ func (l *leader) onResolved(v Resolved) {
 		return
 	}
 	for i, p := range d.parts {
-		d.done[i] = d.done[i] || p.Name == v.Participant
+		d.done[i] = d.done[i] || p == v.Participant
 	}
 	if !slices.Contains(d.done, false) {
 		l.drives = slices.DeleteFunc(l.drives, func(o *drive) bool { return o == d })
@@ -208,13 +236,13 @@ func (l *leader) onResolved(v Resolved) {
 
 // onQuery answers a participant that has waited too long, and aborts what it waits for unless that is decided.
 func (l *leader) onQuery(env nodes.Env, from nodes.ID, q Query) {
-	l.n.seeker.Heard(q.Participant, from)
-	r := l.m.records[q.ID]
+	l.n().heard(q.Participant, from)
+	r := l.records[q.ID]
 	switch {
 	case r == nil:
 		// Nobody prepares before there is a record, so it is over and was forgotten, or this is no longer the leader.
-		l.log.Read(env, func(env nodes.Env, ok bool) {
-			if lead := l.group.m.lead; ok && lead != nil && lead.m.records[q.ID] == nil {
+		l.group.log.Read(env, func(env nodes.Env, ok bool) {
+			if lead := l.lead; ok && lead != nil && lead.records[q.ID] == nil {
 				lead.sendResolve(env, q.Participant, q.ID, q.Attempt, false)
 			}
 		})
@@ -256,7 +284,7 @@ func (l *leader) driveTick(env nodes.Env) {
 		case d.quiet >= resendTicks:
 			for i, p := range d.parts {
 				if !d.done[i] && d.silent {
-					l.n.rotate(p.Name)
+					l.n().rotate(p)
 				}
 			}
 			d.silent = true

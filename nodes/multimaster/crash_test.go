@@ -28,9 +28,9 @@ func (w *world) Event(_ time.Duration, node nodes.ID, event any) {
 	case raftlog.Leads:
 		w.leaders[e.Group] = node
 	case Locked:
-		w.held[fmt.Sprint(e.Group, e.ID, e.Attempt, node)] = 1
+		w.held[fmt.Sprint(e.Range, e.ID, e.Attempt, node)] = 1
 	case Unlocked:
-		delete(w.held, fmt.Sprint(e.Group, e.ID, e.Attempt, node))
+		delete(w.held, fmt.Sprint(e.Range, e.ID, e.Attempt, node))
 	}
 }
 func (w *world) Reached(_ nodes.ID, probe string)          { w.reached[probe]++ }

@@ -26,7 +26,7 @@ func TestEveryKeyHasOneRange(t *testing.T) {
 	l := NewLayout(topology(3, 3))
 	for _, tc := range [][2]string{
 		{"A1/x", "A1"}, {"A1", "A1"}, {"A1zzz", "A1"}, {"A2/x", "A2"}, {"B1/x", "B1"}, {"B2/x", "B2"}, {"C2/x", "C2"},
-		{"", "A1"}, {"0", "A1"}, {"A", "A1"}, {"AZ", "A2"}, {"z", "C2"},
+		{"", "A1"}, {"0", "A1"}, {"A", "A1"}, {"AZ", "A2"}, {"z", "W1"}, {"W1/x", "W1"}, {"W", "C2"},
 	} {
 		if r := l.Find(tc[0]); r.Name != tc[1] {
 			t.Errorf("%q is in %s, want %s", tc[0], r.Name, tc[1])
@@ -55,11 +55,17 @@ func TestARangeLivesInItsRegionAndAStatusGroupInAll(t *testing.T) {
 	for _, tc := range []struct{ regions, size, statuses int }{{1, 1, 1}, {1, 3, 3}, {2, 2, 2}, {3, 3, 3}, {3, 5, 3}, {5, 1, 1}} {
 		top := topology(tc.regions, tc.size)
 		l := NewLayout(top)
-		if len(l.Ranges) != 2*tc.regions || len(l.Status) != tc.statuses {
+		if len(l.Ranges) != 2*tc.regions+1 || len(l.Status) != tc.statuses {
 			t.Errorf("%+v: %d ranges, %d status groups", tc, len(l.Ranges), len(l.Status))
 		}
 		for _, r := range l.Ranges {
-			if len(r.Voters) != min(3, tc.size) || l.Group(r.Name).From != r.From {
+			if r.Name == "W1" {
+				if r.Region != "" || r.Group != "S1" || l.Range("W1") != r || l.Group("W1") != nil {
+					t.Errorf("%+v: %+v", tc, r)
+				}
+				continue
+			}
+			if len(r.Voters) != min(3, tc.size) || l.Group(r.Name) != r || l.Range(r.Name) != r {
 				t.Errorf("%+v: %+v", tc, r)
 			}
 			for _, v := range r.Voters {
@@ -78,7 +84,7 @@ func TestARangeLivesInItsRegionAndAStatusGroupInAll(t *testing.T) {
 				t.Errorf("%+v: %s has members in %v", tc, s.Name, regions)
 			}
 		}
-		for _, list := range [][]Range{l.Ranges, l.Status} {
+		for _, list := range [][]*Range{l.Ranges, l.Status} {
 			for _, r := range list {
 				if sorted := slices.Sorted(slices.Values(r.Voters)); len(slices.Compact(sorted)) != len(r.Voters) {
 					t.Errorf("%+v: %s has a member twice: %v", tc, r.Name, r.Voters)
@@ -108,6 +114,8 @@ func TestATransactionIsCoordinatedWhereItAloneSays(t *testing.T) {
 		{[]Op{{F: Transfer, Key: "C2/x", To: "C2/y"}}, "C2", "C2"},
 		{[]Op{{F: Read, Key: "C1/x", To: "A1/ignored"}}, "C1", "C1"},
 		{[]Op{{F: Transfer, Key: "C1/x", To: "A2/x"}}, "A2 C1", "S"},
+		{[]Op{{F: Read, Key: "W1/x"}}, "W1", "W1"},
+		{[]Op{{F: Read, Key: "W1/x"}, {F: Read, Key: "A1/x"}}, "A1 W1", "S"},
 		{[]Op{{F: Read, Key: "C1/x"}, {F: Read, Key: "A1/x"}, {F: Read, Key: "B1/x"}, {F: Read, Key: "C1/y"}}, "A1 B1 C1", "S"},
 	} {
 		if got := names(l.Participants(tc.ops)); got != tc.want {

@@ -9,9 +9,8 @@ import (
 	"faultlab/nodes/pack"
 )
 
-// A machine is the replicated state of one group: the keys of its range, the transactions prepared on them, and the
-// records of the transactions that it coordinates. A status group is a machine without keys. Apply is its only way to
-// change, and what it does depends on the log alone: same log, same state, same answers.
+// A machine is the replicated state of one range: its keys, the transactions prepared on them, and the records of the
+// transactions that it coordinates. A status group has a machine without keys. apply is its only way to change, and what it does depends on the log alone: same log, same state, same answers.
 //
 // Locks. Only a prepared transaction holds any. Whatever was ordered after it and touches its keys waits in the queue,
 // holding nothing. Among prepared transactions the older (by Priority) waits for the younger, and a younger one that
@@ -24,6 +23,12 @@ type machine struct {
 	name     string
 	bug      string
 	layout   *Layout
+	keyed    bool // it has keys: those from from up to to, "" for no end
+	from, to string
+	epoch    uint64
+	stage    stage
+	target   string  // the group that it went to, or is going to
+	children []Place // what was split off it, as it was then
 	store    store
 	sessions map[string]*session
 	prepared map[ID]*part
@@ -31,8 +36,12 @@ type machine struct {
 	queue    []waiter // in the order of the log
 	records  map[ID]*record
 
-	group *group
-	lead  *leader // what only a leader knows and does; nil on a follower
+	group  *group
+	lead   *leader // what only a leader knows and does; nil on a follower
+	quiet  int     // ticks since a sealed range was last handed over
+	hopped bool    // that was because of a redirection
+	movers []asker // administrators who wait for it to be moved; at the leader
+	early  []byte  // by mistake: the state to be handed over, as it was when the range was offered
 }
 
 // A session is what a range remembers of one client.
@@ -65,6 +74,7 @@ type waiter struct {
 type record struct {
 	ID       ID
 	Ops      []Op
+	Parts    []string // the participants of this attempt, in the order of their keys
 	Priority int64
 	Attempt  uint64
 	State    state
@@ -79,14 +89,23 @@ const (
 	aborted
 )
 
-func newMachine(bug string, layout *Layout, group *Range) *machine {
-	m := &machine{name: group.Name, bug: bug, layout: layout}
+// newMachine makes a range without content, or what a status group keeps, with no end to its keys.
+func newMachine(bug string, layout *Layout, name string) *machine {
+	m := &machine{name: name, bug: bug, layout: layout, keyed: true}
+	switch r := layout.Range(name); {
+	case r == nil:
+		m.from = name
+	case layout.Group(name) == r && r.Region == "":
+		m.keyed = false
+	default:
+		m.from = r.From
+	}
 	m.clear()
 	return m
 }
 
 func (m *machine) clear() {
-	m.store = store{cells: map[string]*cell{}, holds: func(key string) bool { return m.layout.Find(key).Name == m.name }}
+	m.store = store{cells: map[string]*cell{}, holds: m.holds, epoch: m.epoch}
 	m.sessions = map[string]*session{}
 	m.prepared = map[ID]*part{}
 	m.locks = map[string]*part{}
@@ -94,9 +113,15 @@ func (m *machine) clear() {
 	m.records = map[ID]*record{}
 }
 
-// Apply does one entry of the log.
-func (m *machine) Apply(env nodes.Env, index uint64, data []byte) {
-	c := decodeCommand(data)
+// apply does one entry of the log. To a range that was given up nothing is done any more; whoever asks is told where it
+// went.
+func (m *machine) apply(env nodes.Env, c *command) {
+	if m.stage != owned {
+		if c.Kind == release {
+			m.handed(c)
+		}
+		return
+	}
 	switch c.Kind {
 	case execute:
 		m.execute(env, c)
@@ -112,9 +137,12 @@ func (m *machine) Apply(env nodes.Env, index uint64, data []byte) {
 		m.prepare(env, c)
 	case resolve:
 		m.resolve(env, c)
-	}
-	if index%16 == 0 {
-		env.Emit(Digest{Group: m.name, Index: index, Sum: m.sum()})
+	case fence:
+		m.fence(env, c)
+	case seal:
+		m.seal(env, c)
+	case split:
+		m.split(env, c)
 	}
 }
 
@@ -189,10 +217,14 @@ func (m *machine) answer(env nodes.Env, id ID, r Reply) {
 
 // execute does a transaction of this range alone, now or when its keys are free.
 func (m *machine) execute(env nodes.Env, c *command) {
+	if !m.holdsAll(c.Ops) { // it was split meanwhile
+		m.lead.misdirected(env, c.ID)
+		return
+	}
 	if !m.admit(env, c.ID) {
 		return
 	}
-	w := waiter{c, keys(c.Ops, m.store.holds)}
+	w := waiter{c, keys(c.Ops, m.holds)}
 	if !m.try(env, w) {
 		m.queue = append(m.queue, w)
 		env.Reached("multi-master: a transaction waited for a lock")
@@ -242,9 +274,13 @@ func (m *machine) prepare(env nodes.Env, c *command) {
 		}
 	}
 	s := m.session(c.ID.Session)
+	held := keys(c.Ops, m.holds)
 	switch {
 	case c.ID.Number < max(s.number, s.prepared):
 		m.lead.vote(env, c, Vote{Reason: "the session has moved on"})
+		return
+	case uint64(len(held)) != c.Keys:
+		m.lead.divided(env, c)
 		return
 	case c.ID.Number == s.prepared && c.Attempt <= s.attempt:
 		if !m.waits(c.ID) { // it was refused, or given up
@@ -254,7 +290,7 @@ func (m *machine) prepare(env nodes.Env, c *command) {
 	}
 	s.prepared, s.attempt = c.ID.Number, c.Attempt
 	m.unqueue(c.ID, c.Attempt)
-	w := waiter{c, keys(c.Ops, m.store.holds)}
+	w := waiter{c, held}
 	if !m.try(env, w) {
 		m.queue = append(m.queue, w)
 		env.Reached("multi-master: an older transaction waited for a younger one's lock")
@@ -349,10 +385,14 @@ func (m *machine) blocked(ops []Op) bool {
 
 // begin makes the record of a transaction that this group coordinates.
 func (m *machine) begin(env nodes.Env, c *command) {
+	if !m.isHome(c.Ops) { // it was split meanwhile
+		m.lead.misdirected(env, c.ID)
+		return
+	}
 	if !m.admit(env, c.ID) || m.records[c.ID] != nil {
 		return
 	}
-	r := &record{ID: c.ID, Ops: c.Ops, Priority: c.Priority, Attempt: 1}
+	r := &record{ID: c.ID, Ops: c.Ops, Parts: c.Parts, Priority: c.Priority, Attempt: 1}
 	m.records[c.ID] = r
 	m.lead.drive(env, r)
 }
@@ -365,6 +405,7 @@ func (m *machine) decide(env nodes.Env, c *command) {
 	}
 	if c.Again {
 		r.Attempt++
+		r.Parts = c.Parts
 		m.lead.again(env, r)
 		return
 	}

@@ -10,6 +10,7 @@ import (
 
 	"faultlab/nodes"
 	"faultlab/nodes/pack"
+	"faultlab/nodes/raftlog"
 )
 
 // paper is an Env that keeps what is sent.
@@ -40,11 +41,11 @@ func (p *paper) Send(to nodes.ID, body any) {
 func newReplica(env nodes.Env) *machine {
 	n := newNode("")
 	n.layout = NewLayout(topology(3, 3))
-	r := n.layout.Group("A1")
-	m := newMachine("", n.layout, r)
-	m.group = &group{Range: r, n: n, m: m}
-	m.lead = newLeader(env, m.group)
-	return m
+	n.first = slices.Clone(n.layout.Ranges)
+	g := newGroup(n, n.layout.Group("A1"))
+	g.log = n.logs.Add(raftlog.Config{Name: "A1", Voters: g.Voters, Tick: tick, Election: time.Second}, g)
+	g.Leading(env, true, 1)
+	return g.ranges["A1"]
 }
 
 // A script draws commands as routers, coordinators and a network would put them in the log of A1: transactions of A1
@@ -118,7 +119,7 @@ func (s *script) fresh(m *machine) *command {
 	id := ID{fmt.Sprint("s", i), s.sessions[i]}
 	switch s.chance.IntN(4) {
 	case 0:
-		return &command{Kind: begin, ID: id, Priority: s.chance.Int64N(50), Ops: append(s.ops(id), Op{F: Append, Key: "A2/x"})}
+		return &command{Kind: begin, ID: id, Priority: s.chance.Int64N(50), Parts: []string{"A1", "A2"}, Ops: append(s.ops(id), Op{F: Append, Key: "A2/x"})}
 	case 1:
 		var ids []ID
 		for _, r := range m.sortedRecords() {
@@ -130,7 +131,7 @@ func (s *script) fresh(m *machine) *command {
 	case 2:
 		if records := m.sortedRecords(); len(records) > 0 {
 			r := records[s.chance.IntN(len(records))]
-			c := &command{Kind: decide, ID: r.ID, Attempt: r.Attempt, Commit: s.chance.IntN(2) == 0, Again: s.chance.IntN(3) == 0}
+			c := &command{Kind: decide, ID: r.ID, Attempt: r.Attempt, Commit: s.chance.IntN(2) == 0, Again: s.chance.IntN(3) == 0, Parts: r.Parts}
 			if !c.Commit {
 				c.Reply.Abort = "for no reason"
 			}
@@ -148,11 +149,14 @@ func apply(env nodes.Env, m *machine, index uint64, c *command) {
 	if c.Kind == execute || c.Kind == begin {
 		m.lead.asked[c.ID] = []asker{{"c1", index}}
 	}
-	m.Apply(env, index, c.encode())
+	if c.Kind == prepare {
+		c.Keys = uint64(len(keys(c.Ops, m.holds)))
+	}
+	m.group.Apply(env, index, c.encode())
 }
 
 func TestAMachineIsAFunctionOfItsLog(t *testing.T) {
-	waited, locked := 0, 0
+	waited, locked, divided := 0, 0, 0
 	for seed := range uint64(16) {
 		straightEnv, restoredEnv := newPaper(), newPaper()
 		straight, restored := newReplica(straightEnv), newReplica(restoredEnv)
@@ -160,20 +164,27 @@ func TestAMachineIsAFunctionOfItsLog(t *testing.T) {
 		over := over{}
 		for index := uint64(2); index < 500; index++ {
 			c := s.next(straight)
+			switch {
+			case index%100 == 50:
+				c = &command{Kind: fence, Epoch: straight.epoch + 1}
+			case index > 400 && len(straight.children) == 0:
+				c = clearing(straight)
+			}
 			if s.chance.IntN(10) == 0 { // another member takes over, from a snapshot
 				asked := restored.lead.asked
-				data := restored.Snapshot()
+				data := restored.group.Snapshot()
 				restored = newReplica(restoredEnv)
-				restored.Restore(index-1, data)
-				restored.lead = newLeader(restoredEnv, restored.group)
+				restored.group.Restore(index-1, data)
+				restored = restored.group.ranges["A1"]
+				restored.takeOver(restoredEnv)
 				restored.lead.asked = asked
 			}
 			apply(straightEnv, straight, index, c)
 			apply(restoredEnv, restored, index, c)
-			if straight.sum() != restored.sum() {
+			if straight.group.sum() != restored.group.sum() {
 				t.Fatalf("seed %d, entry %d (%+v): digests differ", seed, index, c)
 			}
-			if !bytes.Equal(straight.Snapshot(), restored.Snapshot()) {
+			if !bytes.Equal(straight.group.Snapshot(), restored.group.Snapshot()) {
 				t.Fatalf("seed %d, entry %d (%+v): snapshots differ", seed, index, c)
 			}
 			if !slices.Equal(straightEnv.answers, restoredEnv.answers) {
@@ -186,14 +197,30 @@ func TestAMachineIsAFunctionOfItsLog(t *testing.T) {
 			restoredEnv.answers, restoredEnv.events = nil, nil
 			consistent(t, straight)
 			over.check(t, straight, c)
+			if index == 499 && len(straight.children) > 0 {
+				divided++
+			}
 			waited, locked = waited+len(straight.queue), locked+len(straight.prepared)
 		}
 		once(t, straight)
 		drain(t, straightEnv, straight)
 	}
-	if waited < 500 || locked < 500 {
-		t.Errorf("%d waited, %d locked: nothing was tested", waited, locked)
+	if waited < 500 || locked < 500 || divided == 0 {
+		t.Errorf("%d waited, %d locked, %d split: nothing was tested", waited, locked, divided)
 	}
+}
+
+// clearing ends what is in the way of a split, and then is one.
+func clearing(m *machine) *command {
+	if parts := m.parts(); len(parts) > 0 {
+		return &command{Kind: resolve, ID: parts[0].ID, Attempt: parts[0].Attempt, Coordinator: "S1"}
+	}
+	for _, r := range m.sortedRecords() {
+		if r.State == pending {
+			return &command{Kind: decide, ID: r.ID, Attempt: r.Attempt, Reply: Reply{Abort: "for no reason"}}
+		}
+	}
+	return &command{Kind: split, Epoch: m.epoch + 1, To: "A1/d"}
 }
 
 // consistent checks what holds after each entry: each lock is of a prepared part, and who waits has something to wait
@@ -285,9 +312,9 @@ func TestAFollowerComesToTheSameState(t *testing.T) {
 	for index := uint64(2); index < 2000; index++ {
 		c := s.next(leader)
 		apply(env, leader, index, c)
-		follower.Apply(env, index, c.encode())
+		follower.group.Apply(env, index, c.encode())
 	}
-	if !bytes.Equal(leader.Snapshot(), follower.Snapshot()) {
+	if !bytes.Equal(leader.group.Snapshot(), follower.group.Snapshot()) {
 		t.Error("they differ")
 	}
 }

@@ -30,10 +30,12 @@ const (
 	Transfer F = "transfer" // Value from the integer at Key to that at To, unless Key would fall below zero: then it aborts
 )
 
-// A Result is what one Op saw: for Read the list and the integer, otherwise nothing.
+// A Result is what one Op saw: for Read the list and the integer, otherwise nothing; and under which epoch of its range
+// it was done.
 type Result struct {
-	List []int64 `json:"list,omitempty" cbor:"1,keyasint,omitempty"`
-	Int  int64   `json:"int,omitempty"  cbor:"2,keyasint,omitempty"`
+	List  []int64 `json:"list,omitempty"  cbor:"1,keyasint,omitempty"`
+	Int   int64   `json:"int,omitempty"   cbor:"2,keyasint,omitempty"`
+	Epoch uint64  `json:"epoch,omitempty" cbor:"3,keyasint,omitempty"`
 }
 
 // TxnOK says that a transaction committed; a result for each of its Ops.
@@ -54,16 +56,17 @@ type ID struct {
 
 func (t Txn) id() ID { return ID{t.Session, t.Number} }
 
-// Execute asks the leader of a group to see a transaction through. Request is the asking router's own number for it.
+// Execute asks the leader of a range, or of a status group, to see a transaction through. Request is the asking router's
+// own number for it.
 type Execute struct {
-	Group   string `json:"group"`
+	Range   string `json:"range"`
 	Request uint64 `json:"request"`
 	Txn     Txn    `json:"txn"`
 }
 
 // Executed answers Execute.
 type Executed struct {
-	Group   string `json:"group"`
+	Range   string `json:"range"`
 	Request uint64 `json:"request"`
 	Reply   Reply  `json:"reply"`
 }
@@ -74,27 +77,42 @@ type Reply struct {
 	Abort   string   `json:"abort,omitempty"   cbor:"2,keyasint,omitempty"`
 }
 
-// NotLeader answers anything that only the leader of a group can do.
+// NotLeader answers anything that only the leader of a range can do, or of a group.
 type NotLeader struct {
-	Group   string   `json:"group"`
+	Range   string   `json:"range,omitempty"`
+	Group   string   `json:"group,omitempty"`
 	Leader  nodes.ID `json:"leader,omitempty"` // as far as is known
 	Request uint64   `json:"request,omitempty"`
+}
+
+// Moved answers anything that is asked of the wrong range or the wrong group: this is where ranges are.
+type Moved struct {
+	Places  []Place `json:"places"`
+	Request uint64  `json:"request,omitempty"`
+}
+
+// A Place is the group that owns a range in an epoch.
+type Place struct {
+	Range string `json:"range" cbor:"1,keyasint"`
+	Epoch uint64 `json:"epoch" cbor:"2,keyasint"`
+	Group string `json:"group" cbor:"3,keyasint"`
 }
 
 // Prepare asks a participant to lock its part of a transaction. Attempts count from 1: one that met a conflict is tried
 // again under the same Priority.
 type Prepare struct {
-	Group       string `json:"group"`
-	Coordinator string `json:"coordinator"`
+	Range       string `json:"range"`
+	Coordinator string `json:"coordinator"` // a range or status group
 	ID          ID     `json:"id"`
 	Attempt     uint64 `json:"attempt"`
 	Priority    int64  `json:"priority"` // when it began; the older transaction waits for the younger, never the other way round
+	Keys        uint64 `json:"keys"`     // how many of the transaction's keys are the participant's: fewer, and it has been split
 	Ops         []Op   `json:"ops"`
 }
 
 // A Vote answers Prepare. Results are of the Ops that lie in the participant, zero for the others.
 type Vote struct {
-	Group       string   `json:"group"` // the coordinator's
+	Range       string   `json:"range"` // the coordinator
 	Participant string   `json:"participant"`
 	ID          ID       `json:"id"`
 	Attempt     uint64   `json:"attempt"`
@@ -106,7 +124,7 @@ type Vote struct {
 
 // Resolve tells a participant the outcome of an attempt.
 type Resolve struct {
-	Group       string `json:"group"`
+	Range       string `json:"range"`
 	Coordinator string `json:"coordinator"`
 	ID          ID     `json:"id"`
 	Attempt     uint64 `json:"attempt"`
@@ -115,7 +133,7 @@ type Resolve struct {
 
 // Resolved answers Resolve, once its effect is in the participant's log.
 type Resolved struct {
-	Group       string `json:"group"` // the coordinator's
+	Range       string `json:"range"` // the coordinator
 	Participant string `json:"participant"`
 	ID          ID     `json:"id"`
 	Attempt     uint64 `json:"attempt"`
@@ -124,10 +142,38 @@ type Resolved struct {
 // Query is a participant that has waited too long: the coordinator aborts the attempt unless it is decided, and answers
 // with Resolve.
 type Query struct {
-	Group       string `json:"group"` // the coordinator's
+	Range       string `json:"range"` // the coordinator
 	Participant string `json:"participant"`
 	ID          ID     `json:"id"`
 	Attempt     uint64 `json:"attempt"`
+}
+
+// Offer asks the leader of a group whether it could take a range over now.
+type Offer struct {
+	Group string `json:"group"`
+	Range string `json:"range"`
+	Epoch uint64 `json:"epoch"` // the range's, until it moves
+}
+
+// Ready answers Offer: the group has a leader, and that leader a majority.
+type Ready struct {
+	Group string `json:"group"`
+	Range string `json:"range"`
+	Epoch uint64 `json:"epoch"`
+}
+
+// Adopt hands a range over, which nobody owns until it has been adopted: the group owns it from Epoch on.
+type Adopt struct {
+	Group string `json:"group"`
+	Range string `json:"range"`
+	Epoch uint64 `json:"epoch"`
+	State []byte `json:"state"`
+}
+
+// Adopted answers Adopt, once the range is in the new owner's log.
+type Adopted struct {
+	Range string `json:"range"`
+	Epoch uint64 `json:"epoch"`
 }
 
 // Digest is evidence: what a replica's state adds up to after the entry at Index.
@@ -139,7 +185,7 @@ type Digest struct {
 
 // Locked is evidence: from here on the keys are locked by a prepared transaction, until Unlocked.
 type Locked struct {
-	Group       string   `json:"group"`
+	Range       string   `json:"range"`
 	Coordinator string   `json:"coordinator"`
 	ID          ID       `json:"id"`
 	Attempt     uint64   `json:"attempt"`
@@ -148,7 +194,22 @@ type Locked struct {
 
 // Unlocked is evidence: the end of Locked.
 type Unlocked struct {
-	Group   string `json:"group"`
+	Range   string `json:"range"`
 	ID      ID     `json:"id"`
 	Attempt uint64 `json:"attempt"`
+}
+
+// Owns is evidence: a group owns the keys From up to To ("": all that follow) as a range, from this epoch on.
+type Owns struct {
+	Place
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
+// Sealed is evidence: nobody owns a range until another group does, under this epoch or a higher one.
+type Sealed struct {
+	Range string `json:"range"`
+	Epoch uint64 `json:"epoch"`
+	From  string `json:"from"`
+	To    string `json:"to"`
 }

@@ -1,7 +1,8 @@
 // Package multimaster is a multi-region multi-master OLTP store.
 //
-// Keys are split in ranges. A range is a consensus group of three nodes in its home region, and every region is home to
-// some, so every region takes writes. A client hands a whole transaction to a router in its own region: a program of
+// Keys are split in ranges. A range lives in a consensus group, of three nodes in its home region or of one node in each
+// region, and every region is home to some, so every region takes writes. It can be moved to another group, split and
+// fenced. A client hands a whole transaction to a router in its own region: a program of
 // reads, writes, appends, compare-and-sets and transfers that names every key it touches, so the program is its own
 // declared read and write set. The log of a group orders transactions first; each replica then executes them
 // deterministically (Calvin: Thomson et al., SIGMOD 2012).
@@ -12,8 +13,9 @@
 // which has one replica in each region. Any participant may force a record that is still pending to abort after
 // [ResolveAfter], so that locks outlive a coordinator by no more than that.
 //
-// Files, in the order a transaction meets them: router.go, group.go (a group's leader), machine.go (the replicated
-// state), program.go (the executor), coordinator.go (two-phase commit). What an administrator may ask is in admin.go.
+// Files, in the order a transaction meets them: router.go, group.go (a group, and the leader of a range), machine.go (the
+// replicated state of a range), program.go (the executor), coordinator.go (two-phase commit), ranges.go (how ranges change
+// owners). What an administrator may ask is in admin.go.
 package multimaster
 
 import (
@@ -44,8 +46,10 @@ func System() nodes.System {
 		New:  func(bug string) nodes.Node { return newNode(bug) },
 		Bodies: append([]any{
 			Txn{}, TxnOK{}, TxnAborted{}, Lead{}, Members{}, Done{}, NotYet{},
-			Execute{}, Executed{}, NotLeader{}, Prepare{}, Vote{}, Resolve{}, Resolved{}, Query{},
-			Digest{}, Locked{}, Unlocked{},
+			MoveRange{}, Split{}, Fence{}, Fenced{}, Compact{},
+			Execute{}, Executed{}, NotLeader{}, Moved{}, Prepare{}, Vote{}, Resolve{}, Resolved{}, Query{},
+			Order{}, Ordered{}, Offer{}, Ready{}, Adopt{}, Adopted{},
+			Digest{}, Locked{}, Unlocked{}, Owns{}, Sealed{},
 		}, raftlog.Bodies()...),
 		Bugs: bugs,
 	}

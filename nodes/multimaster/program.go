@@ -33,6 +33,7 @@ func (c *cell) sum(key string) uint64 {
 type store struct {
 	cells   map[string]*cell
 	holds   func(key string) bool // whether a key is of this range
+	epoch   uint64                // of the range
 	sum     uint64
 	touched []touched // scratch
 }
@@ -52,18 +53,27 @@ func (s *store) run(ops []Op, dry bool) (results []Result, abort string) {
 			if abort = s.transfer(op); abort != "" {
 				return nil, abort
 			}
+			if s.epoch > 0 && s.holds(op.Key) {
+				if results == nil {
+					results = make([]Result, len(ops))
+				}
+				results[i].Epoch = s.epoch
+			}
 			continue
 		}
 		if !s.holds(op.Key) {
 			continue
 		}
 		c := s.touch(op.Key)
+		if results == nil && (op.F == Read || s.epoch > 0) {
+			results = make([]Result, len(ops))
+		}
+		if s.epoch > 0 {
+			results[i].Epoch = s.epoch
+		}
 		switch op.F {
 		case Read:
-			if results == nil {
-				results = make([]Result, len(ops))
-			}
-			results[i] = Result{List: c.list, Int: c.value}
+			results[i].List, results[i].Int = c.list, c.value
 		case Append:
 			c.append(op.Value)
 		case Write:

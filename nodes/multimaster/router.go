@@ -11,6 +11,7 @@ const (
 	nearTicks   = 4  // a router asks again after silence from a group in its own region
 	farTicks    = 8  // and from another
 	giveUpTicks = 30 // and then leaves the client to its own clock
+	orderTicks  = 17 // an administrator is told that there was no answer
 )
 
 // A router sees clients' transactions through: it finds the leader, asks again after silence, and passes on the answer.
@@ -24,6 +25,8 @@ type request struct {
 	number uint64
 	client nodes.ID
 	txn    Txn
+	order  *Order // in place of a transaction
+	asked  any    // by whom wants the order
 	home   *Range
 	ticks  int // since it came
 	quiet  int // since it was last sent
@@ -41,16 +44,32 @@ func (n *node) route(env nodes.Env, client nodes.ID, t Txn) {
 	n.send(env, r, n.leaderOf(r.home.Name))
 }
 
+// routeOrder sees what an administrator asks of a range through, in the same way.
+func (n *node) routeOrder(env nodes.Env, client nodes.ID, asked any, o Order) {
+	n.router.next++
+	o.Request = n.router.next
+	r := &request{number: o.Request, client: client, order: &o, asked: asked, home: n.layout.Find(o.Key)}
+	n.router.requests = append(n.router.requests, r)
+	n.send(env, r, n.leaderOf(r.home.Name))
+}
+
 func (n *node) send(env nodes.Env, r *request, to nodes.ID) {
 	r.quiet = 0
-	if n.bug == readLocal && readOnly(r.txn.Ops) && n.byName[r.home.Name] != nil {
+	m := n.where[r.home.Name]
+	local := n.bug == readLocal || n.bug == leaseOnWallClock && m != nil && m.leased(env, r.txn.Ops)
+	if local && r.order == nil && readOnly(r.txn.Ops) && m != nil {
 		to = env.ID()
 	}
-	if to == env.ID() {
-		n.byName[r.home.Name].submit(env, asker{to, r.number}, r.txn)
-		return
+	switch {
+	case r.order != nil:
+		o := *r.order
+		o.Range = r.home.Name
+		env.Send(to, o)
+	case to == env.ID() && m != nil:
+		m.submit(env, asker{to, r.number}, r.txn)
+	default:
+		env.Send(to, Execute{Range: r.home.Name, Request: r.number, Txn: r.txn})
 	}
-	env.Send(to, Execute{Group: r.home.Name, Request: r.number, Txn: r.txn})
 }
 
 func (n *node) request(number uint64) *request {
@@ -79,23 +98,38 @@ func (n *node) executed(env nodes.Env, e Executed) {
 	env.Send(r.client, TxnOK{results})
 }
 
+// ordered tells an administrator what became of an order.
+func (n *node) ordered(env nodes.Env, o Ordered) {
+	r := n.request(o.Request)
+	if r == nil {
+		return
+	}
+	n.router.requests = slices.DeleteFunc(n.router.requests, func(other *request) bool { return other == r })
+	_, fence := r.asked.(Fence)
+	switch {
+	case !o.Done:
+		env.Send(r.client, NotYet{o.Why})
+	case fence:
+		env.Send(r.client, Fenced{Range: o.Range, Epoch: o.Epoch})
+	default:
+		env.Send(r.client, Done{})
+	}
+}
+
 // notLeader follows a redirection at once, but not in circles.
 func (n *node) notLeader(env nodes.Env, b NotLeader) {
 	if b.Leader != "" {
-		n.seeker.Heard(b.Group, b.Leader)
+		n.heard(b.Range, b.Leader)
 	}
 	r := n.request(b.Request)
 	if r == nil {
 		if b.Leader != "" {
-			for _, g := range n.groups {
-				if g.m.lead != nil {
-					g.m.lead.redirected(env, b.Group)
-				}
-			}
+			n.redirected(env, b.Range)
 		}
 		return
 	}
-	if b.Leader == "" || b.Leader == env.ID() && n.byName[b.Group].m.lead == nil || r.hops >= 2 {
+	m := n.where[b.Range]
+	if b.Leader == "" || b.Leader == env.ID() && (m == nil || m.lead == nil) || r.hops >= 2 {
 		r.quiet = max(r.quiet, nearTicks-1) // ask again soon: at the next tick, if the group is near
 		return
 	}
@@ -103,16 +137,58 @@ func (n *node) notLeader(env nodes.Env, b NotLeader) {
 	n.send(env, r, b.Leader)
 }
 
+// moved follows ranges to where they are now.
+func (n *node) moved(env nodes.Env, b Moved) {
+	news := n.learn(b.Places)
+	r := n.request(b.Request)
+	if r == nil {
+		if news {
+			for _, p := range b.Places {
+				n.redirected(env, p.Range)
+			}
+		}
+		return
+	}
+	old := r.home
+	if r.order != nil {
+		r.home = n.layout.Find(r.order.Key)
+	} else {
+		r.home = n.layout.Home(&r.txn)
+	}
+	if old == r.home || r.hops >= 4 {
+		n.rotate(r.home.Name)
+		r.quiet = max(r.quiet, nearTicks-1)
+		return
+	}
+	env.Reached("multi-master: a router followed a range")
+	r.hops++
+	n.send(env, r, n.leaderOf(r.home.Name))
+}
+
+func (n *node) redirected(env nodes.Env, name string) {
+	for _, g := range n.groups {
+		for _, own := range g.order {
+			if l := g.ranges[own].lead; l != nil {
+				l.redirected(env, name)
+			}
+		}
+	}
+}
+
 func (n *node) routerTick(env nodes.Env) {
 	n.router.requests = slices.DeleteFunc(n.router.requests, func(r *request) bool {
 		r.ticks++
+		if r.order != nil && r.ticks > orderTicks {
+			env.Send(r.client, NotYet{"range " + r.home.Name + " did not answer in time: perhaps no majority of its group is in reach"})
+			return true
+		}
 		return r.ticks > giveUpTicks
 	})
 	for _, r := range slices.Clone(n.router.requests) {
 		r.quiet++
 		r.hops = 0
 		patience := nearTicks
-		if n.byName[r.home.Name] == nil || r.home.Region == "" {
+		if n.where[r.home.Name] == nil || n.layout.Group(r.home.Group).Region == "" {
 			patience = farTicks
 		}
 		if r.quiet < patience {

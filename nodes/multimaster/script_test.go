@@ -42,7 +42,7 @@ type told struct {
 func (n *told) Start(env nodes.Env) { n.node.Start(discreet{env, n, false}) }
 
 func (n *told) Receive(env nodes.Env, m nodes.Message) {
-	if group, text := describe(m.Body); text != "" && (n.byName[group] == nil || n.byName[group].m.lead != nil) {
+	if name, text := describe(m.Body); text != "" && (n.where[name] == nil || n.where[name].lead != nil) {
 		env.Logf("< %s: %s", m.From, text)
 	}
 	env = discreet{env, n, n.follows(m.Body)}
@@ -64,19 +64,19 @@ func (n *told) Wake(env nodes.Env, timer string) {
 // tell says what has changed at the groups that this node leads.
 func (n *told) tell(env nodes.Env) {
 	now := map[string]string{}
-	for _, g := range n.groups {
-		if g.m.lead == nil {
+	for _, m := range n.where {
+		if m.lead == nil {
 			continue
 		}
-		for _, r := range g.m.records {
+		for _, r := range m.records {
 			state := [...]string{"pending", "committed", "aborted"}[r.State]
-			now[g.Name+" has "+text(r.ID)] = cmp.Or(map[bool]string{true: state}[r.Attempt == 1], fmt.Sprint(state, ", attempt ", r.Attempt))
+			now[m.name+" has "+text(r.ID)] = cmp.Or(map[bool]string{true: state}[r.Attempt == 1], fmt.Sprint(state, ", attempt ", r.Attempt))
 		}
-		for _, p := range g.m.prepared {
-			now[g.Name+" holds "+strings.Join(p.keys, " ")+" for "+text(p.ID)] = fmt.Sprint("attempt ", p.Attempt)
+		for _, p := range m.prepared {
+			now[m.name+" holds "+strings.Join(p.keys, " ")+" for "+text(p.ID)] = fmt.Sprint("attempt ", p.Attempt)
 		}
-		for _, w := range g.m.queue {
-			now[g.Name+" makes "+text(w.command.ID)+" wait"] = "for a lock"
+		for _, w := range m.queue {
+			now[m.name+" makes "+text(w.command.ID)+" wait"] = "for a lock"
 		}
 	}
 	for _, what := range slices.Sorted(maps.Keys(n.seen)) {
@@ -95,7 +95,7 @@ func (n *told) tell(env nodes.Env) {
 // follows says whether a message makes a follower of a group apply what its leader has applied.
 func (n *told) follows(body any) bool {
 	r, ok := body.(raftlog.Raft)
-	return ok && n.byName[r.Group] != nil && n.byName[r.Group].m.lead == nil
+	return ok && n.byName[r.Group] != nil && !n.byName[r.Group].leading
 }
 
 // discreet is an Env that keeps evidence and raft's affairs to itself, and tells of what else is reached once, at a leader.
@@ -116,27 +116,27 @@ func (d discreet) Reached(probe string) {
 
 func text(id ID) string { return fmt.Sprint(id.Session, "/", id.Number) }
 
-// describe returns a message in words, and the group whose leader it looks for.
-func describe(body any) (group, words string) {
+// describe returns a message in words, and the range whose leader it looks for.
+func describe(body any) (name, words string) {
 	switch b := body.(type) {
 	case Execute:
-		return b.Group, fmt.Sprintf("execute %s at %s", text(b.Txn.id()), b.Group)
+		return b.Range, fmt.Sprintf("execute %s at %s", text(b.Txn.id()), b.Range)
 	case Executed:
-		return "", fmt.Sprintf("executed at %s: %s", b.Group, cmp.Or(b.Reply.Abort, "ok"))
+		return "", fmt.Sprintf("executed at %s: %s", b.Range, cmp.Or(b.Reply.Abort, "ok"))
 	case Prepare:
-		return b.Group, fmt.Sprintf("prepare %s attempt %d at %s", text(b.ID), b.Attempt, b.Group)
+		return b.Range, fmt.Sprintf("prepare %s attempt %d at %s", text(b.ID), b.Attempt, b.Range)
 	case Vote:
 		vote := map[bool]string{true: "yes", false: "no: " + b.Reason}[b.Yes]
 		if b.Conflict {
 			vote = "not now: " + b.Reason
 		}
-		return b.Group, fmt.Sprintf("%s votes on %s attempt %d: %s", b.Participant, text(b.ID), b.Attempt, vote)
+		return b.Range, fmt.Sprintf("%s votes on %s attempt %d: %s", b.Participant, text(b.ID), b.Attempt, vote)
 	case Resolve:
-		return b.Group, fmt.Sprintf("%s %s attempt %d at %s", map[bool]string{true: "commit", false: "abort"}[b.Commit], text(b.ID), b.Attempt, b.Group)
+		return b.Range, fmt.Sprintf("%s %s attempt %d at %s", map[bool]string{true: "commit", false: "abort"}[b.Commit], text(b.ID), b.Attempt, b.Range)
 	case Resolved:
-		return b.Group, fmt.Sprintf("%s has resolved %s attempt %d", b.Participant, text(b.ID), b.Attempt)
+		return b.Range, fmt.Sprintf("%s has resolved %s attempt %d", b.Participant, text(b.ID), b.Attempt)
 	case Query:
-		return b.Group, fmt.Sprintf("%s asks what became of %s attempt %d", b.Participant, text(b.ID), b.Attempt)
+		return b.Range, fmt.Sprintf("%s asks what became of %s attempt %d", b.Participant, text(b.ID), b.Attempt)
 	}
 	return "", ""
 }

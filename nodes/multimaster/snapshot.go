@@ -5,14 +5,24 @@ import (
 	"maps"
 	"slices"
 
-	"faultlab/nodes"
 	"faultlab/nodes/pack"
 
 	"github.com/fxamacker/cbor/v2"
 )
 
-// A snapshot is a machine as a snapshot holds it, in an order that depends on the content alone.
+// A snapshot is a group as a snapshot holds it, in an order that depends on the content alone.
 type snapshot struct {
+	Ranges []savedRange
+}
+
+// A savedRange is a machine.
+type savedRange struct {
+	Name, From, To string
+	Epoch          uint64
+	Stage          stage
+	Target         string
+	Children       []Place
+
 	Cells    []savedCell
 	Sessions []savedSession
 	Prepared []part
@@ -35,8 +45,57 @@ type savedSession struct {
 }
 
 // Snapshot returns the whole state.
-func (m *machine) Snapshot() []byte {
+func (g *group) Snapshot() []byte {
 	var s snapshot
+	for _, name := range g.order {
+		s.Ranges = append(s.Ranges, g.ranges[name].save())
+	}
+	return marshal(s)
+}
+
+// Restore replaces the state by a snapshot's.
+func (g *group) Restore(_ uint64, data []byte) {
+	var s snapshot
+	unmarshal(data, &s)
+	before := g.order
+	g.ranges, g.order = map[string]*machine{}, nil
+	for i := range s.Ranges {
+		m := newMachine(g.n.bug, g.n.layout, s.Ranges[i].Name)
+		m.fill(&s.Ranges[i])
+		g.put(m)
+	}
+	for _, name := range before {
+		g.n.settle(name)
+	}
+}
+
+// state is a range as it is handed over, and load takes it.
+func (m *machine) state() []byte { return marshal(m.save()) }
+
+func (m *machine) load(data []byte) {
+	var s savedRange
+	unmarshal(data, &s)
+	m.fill(&s)
+}
+
+func marshal(v any) []byte {
+	data, err := cbor.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("multimaster: snapshot: %v", err)) // structs of plain fields
+	}
+	return data
+}
+
+func unmarshal(data []byte, v any) {
+	if err := cbor.Unmarshal(data, v); err != nil {
+		panic(fmt.Sprintf("multimaster: the log holds a snapshot that nobody wrote: %v", err)) // checksummed below us
+	}
+}
+
+func (m *machine) save() savedRange {
+	s := savedRange{
+		Name: m.name, From: m.from, To: m.to, Epoch: m.epoch, Stage: m.stage, Target: m.target, Children: m.children,
+	}
 	s.Cells = make([]savedCell, 0, len(m.store.cells))
 	for _, key := range slices.Sorted(maps.Keys(m.store.cells)) {
 		c := m.store.cells[key]
@@ -53,19 +112,11 @@ func (m *machine) Snapshot() []byte {
 		s.Queue = append(s.Queue, w.command)
 	}
 	s.Records = m.sortedRecords()
-	data, err := cbor.Marshal(s)
-	if err != nil {
-		panic(fmt.Sprintf("multimaster: snapshot: %v", err)) // structs of plain fields
-	}
-	return data
+	return s
 }
 
-// Restore replaces the state by a snapshot's.
-func (m *machine) Restore(_ uint64, data []byte) {
-	var s snapshot
-	if err := cbor.Unmarshal(data, &s); err != nil {
-		panic(fmt.Sprintf("multimaster: the log holds a snapshot that nobody wrote: %v", err)) // checksummed below us
-	}
+func (m *machine) fill(s *savedRange) {
+	m.from, m.to, m.epoch, m.stage, m.target, m.children = s.From, s.To, s.Epoch, s.Stage, s.Target, s.Children
 	m.clear()
 	for _, saved := range s.Cells {
 		c := cell{value: saved.Value}
@@ -80,26 +131,14 @@ func (m *machine) Restore(_ uint64, data []byte) {
 	}
 	for i := range s.Prepared {
 		p := &s.Prepared[i]
-		p.keys = keys(p.Ops, m.store.holds)
+		p.keys = keys(p.Ops, m.holds)
 		m.hold(p)
 	}
 	for _, c := range s.Queue {
-		m.queue = append(m.queue, waiter{c, keys(c.Ops, m.store.holds)})
+		m.queue = append(m.queue, waiter{c, keys(c.Ops, m.holds)})
 	}
 	for _, r := range s.Records {
 		m.records[r.ID] = r
-	}
-}
-
-// Leading is called when this member becomes the leader of the group, with all that was committed before applied; and
-// when it ceases to be.
-func (m *machine) Leading(env nodes.Env, leading bool, _ uint64) {
-	if m.lead != nil {
-		m.lead.resign(env)
-		m.lead = nil
-	}
-	if leading {
-		m.lead = newLeader(env, m.group)
 	}
 }
 

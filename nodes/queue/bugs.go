@@ -85,38 +85,38 @@ var bugs = []nodes.Bug{
 	}, {
 		Name:    promoteWithoutFence,
 		About:   "a region that served a keyspace takes no notice of a promotion, and goes on acknowledging for ever (GitHub 2018)",
-		Refutes: []string{"Q13", "Q14"}, Seeds: 2,
+		Refutes: []string{"Q13", "Q14"}, Nemesis: "ops:promote", Seeds: 1,
 	}, {
 		Name:    healDiscardsMinority,
 		About:   "a region that comes back drops what it had acknowledged and the new lineage lacks (RabbitMQ autoheal #123)",
-		Refutes: []string{"Q13", "Q14"}, Seeds: 5,
+		Refutes: []string{"Q13", "Q14"}, Nemesis: "partition:region,ops:promote", Seeds: 2,
 	}, {
 		Name:    keepsBeyondDeclared,
 		About:   "a region that comes back keeps in its copy what is beyond the declared place",
-		Refutes: []string{"Q2", "Q11", "Q14"}, Seeds: 5,
+		Refutes: []string{"Q11", "Q13", "Q14"}, Nemesis: "partition:region,ops:promote", Seeds: 2,
 	}, {
 		Name:    reportForgets,
-		About:   "what a region has to report is known only to the leader that came upon it, so its successor has nothing to report",
-		Refutes: []string{"Q13", "Q14"}, Seeds: 5,
+		About:   "a report is told once, and forgotten with that",
+		Refutes: []string{"Q13", "Q14"}, Nemesis: "partition:region,ops:promote", Seeds: 2,
 	}, {
 		Name:    resendsAsNew,
 		About:   "what is sent again from a report is sent under a new name, so nobody can tell that it has been",
-		Refutes: []string{"Q6", "Q14"}, Seeds: 5,
+		Refutes: []string{"Q6"}, Nemesis: "partition:region,ops:promote", Seeds: 6,
 	}, {
 		Name:    copyGoesOn,
 		About:   "a mirror takes in whatever it is brought, whether or not it goes on where the copy ends",
-		Refutes: []string{"Q2", "Q11", "Q14"}, Seeds: 2,
+		Refutes: []string{"Q2", "Q11", "Q14"}, Nemesis: "duplicate", Seeds: 2,
 	}, {
 		Name:    geoDedup,
 		About:   "a mirror takes a record for a duplicate when its number is not above the last one, whoever's that was (Pulsar #23697, #20128)",
-		Refutes: []string{"Q2", "Q11", "Q14"}, Seeds: 1,
+		Refutes: []string{"Q2", "Q11", "Q14"}, Nemesis: "none", Seeds: 1,
 	}, {
 		Name:    dedupNotCopied,
 		About:   "a mirror copies records and not what they say of their producers, so after a promotion a retry is taken again (Pulsar #25861)",
-		Refutes: []string{"Q5"}, Seeds: 5,
+		Refutes: []string{"Q5"}, Nemesis: "lost-reply:all,ops:promote", Seeds: 2,
 	}, {
 		Name:    sinkNotIdempotent,
 		About:   "the sink lets each delivery take effect, so a record that is delivered again counts twice",
-		Refutes: []string{"Q15"}, Seeds: 2,
+		Refutes: []string{"Q15"}, Nemesis: "lost-reply:all", Seeds: 1,
 	},
 }

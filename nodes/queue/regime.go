@@ -135,7 +135,7 @@ func (m *machine) uphold(env nodes.Env, s *shard) {
 	if d != nil {
 		end = d.End
 	}
-	if s.end() > end && s.Own && m.bug != healDiscardsMinority && (m.bug != reportForgets || m.lead != nil) {
+	if s.end() > end && s.Own && m.bug != healDiscardsMinority {
 		env.Reached("queue: a tail was set aside")
 		t := Tail{Shard: s.Shard}
 		for _, l := range s.after(max(end, s.First-1), len(s.Lines)) {

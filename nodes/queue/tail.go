@@ -151,6 +151,9 @@ func (m *machine) tailOf(home string) TailHeld {
 			a.Tail = append(a.Tail, t)
 		}
 	}
+	if m.bug == reportForgets {
+		m.tails = nil
+	}
 	return a
 }
 

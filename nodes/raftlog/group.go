@@ -95,7 +95,7 @@ func (g *Group) step(env nodes.Env, from nodes.ID, shared *raftpb.Message) {
 	}
 	m := *shared
 	m.Entries = m.Entries[:len(m.Entries):len(m.Entries)]
-	if (g.cfg.Reformats || g.cfg.Cleans) && !g.pretend(&m) {
+	if (g.cfg.Reformats || g.cfg.Cleans || g.cfg.Unsynced) && !g.pretend(&m) {
 		return
 	}
 	g.hear(&m)
@@ -113,7 +113,7 @@ func (g *Group) pretend(m *raftpb.Message) (heed bool) {
 	switch {
 	case m.Type == raftpb.MsgHeartbeat:
 		m.Commit = min(m.Commit, last)
-	case m.Type == raftpb.MsgApp && m.Index > last:
+	case m.Type == raftpb.MsgApp && m.Index > last, m.Type == raftpb.MsgAppResp && m.Reject:
 		if g.refused {
 			return false
 		}

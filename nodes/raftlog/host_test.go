@@ -24,13 +24,14 @@ type (
 	OK      struct{}
 	Refused struct{ Why string }
 	Move    struct{ To nodes.ID }
+	Cut     struct{}
 	Change  struct {
 		Do string // "add learner", "promote" or "remove"
 		ID nodes.ID
 	}
 )
 
-var bodies = append([]any{Append{}, Show{}, Values{}, OK{}, Refused{}, Move{}, Change{}}, raftlog.Bodies()...)
+var bodies = append([]any{Append{}, Show{}, Values{}, OK{}, Refused{}, Move{}, Cut{}, Change{}}, raftlog.Bodies()...)
 
 // A list is a machine: all values, in the order of the log.
 type list struct {
@@ -131,6 +132,9 @@ func (h *host) Receive(env nodes.Env, m nodes.Message) {
 		})
 	case Move:
 		h.group.Transfer(env, b.To)
+		done(nil)
+	case Cut:
+		h.group.SnapshotNow(env)
 		done(nil)
 	case Change:
 		done(map[string]func(nodes.Env, nodes.ID) error{

@@ -156,6 +156,29 @@ func TestAMemberRestartsFromItsSnapshot(t *testing.T) {
 	}
 }
 
+func TestAMemberTakesASnapshotWhenItIsAskedTo(t *testing.T) {
+	c := start(t, 5, 3, 3, func(cfg *raftlog.Config) { cfg.SnapshotEvery = 1000 }, false)
+	c.fill(c.leader(), "a", 20)
+	c.run(time.Second)
+	for range 2 { // the second has nothing to add
+		c.ask("n2", Cut{})
+	}
+	if got := c.probes["raft: snapshot taken"]; got != 1 {
+		t.Errorf("%d snapshots were taken, not 1", got)
+	}
+	c.run(time.Second)
+	c.powerLoss("n1", "n2", "n3")
+	c.boot("n1", "n2", "n3")
+	for id, want := range map[nodes.ID]int{"n1": 19, "n2": 20} { // of the last one the others do not know yet that it is committed
+		if got := len(c.hosts[id].list.values); got != want {
+			t.Errorf("%s starts with %d values, not %d", id, got, want)
+		}
+	}
+	if got := len(c.ask(c.leader(), Show{}).(Values).Values); got != 20 {
+		t.Errorf("there are %d values of 20", got)
+	}
+}
+
 func TestASlowFollowerCatchesUpByASnapshot(t *testing.T) {
 	c := start(t, 6, 3, 3, nil, true)
 	leader := c.leader()

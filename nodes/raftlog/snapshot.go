@@ -104,9 +104,20 @@ func (w *growth) grow(bytes int) { w.bytes += bytes }
 // due, since a new member ignores a snapshot in which it is not.
 func (g *Group) snapshotIfDue(env nodes.Env) {
 	every := uint64(g.cfg.SnapshotEvery)
-	if !g.changed && (g.applied < g.at+every || g.bytes < g.size) {
-		return
+	if g.changed || g.applied >= g.at+every && g.bytes >= g.size {
+		g.snapshot(env, every)
 	}
+}
+
+// SnapshotNow takes a snapshot though none is due, and syncs it: what is sent after it is sent once it is durable.
+func (g *Group) SnapshotNow(env nodes.Env) {
+	if g.applied > g.at {
+		g.snapshot(env, uint64(g.cfg.SnapshotEvery))
+		env.Disk().Sync()
+	}
+}
+
+func (g *Group) snapshot(env nodes.Env, every uint64) {
 	data := g.machine.Snapshot()
 	snap, err := g.storage.CreateSnapshot(g.applied, &g.conf, data)
 	if err != nil {

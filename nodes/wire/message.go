@@ -26,29 +26,46 @@ type Message struct {
 
 // ReadMessage reads a line, with or without its end. The result shares nothing with the line.
 func ReadMessage(line []byte) (Message, error) {
-	var outer struct {
-		Src  nodes.ID        `json:"src"`
-		Dest nodes.ID        `json:"dest"`
-		Body json.RawMessage `json:"body"`
+	e, err := ReadEnvelope(line)
+	if err != nil {
+		return Message{}, err
 	}
-	if err := json.Unmarshal(line, &outer); err != nil {
-		return Message{}, fmt.Errorf("wire: message: %w", err)
-	}
+	return e.Message()
+}
+
+// Message is the message in the envelope.
+func (e Envelope) Message() (Message, error) {
 	var inner struct {
 		Type      *string `json:"type"`
 		ID        uint64  `json:"msg_id"`
 		InReplyTo uint64  `json:"in_reply_to"`
 	}
-	if len(outer.Body) == 0 {
-		return Message{}, fmt.Errorf("wire: message: body: %w", ErrNotObject)
-	}
-	if err := json.Unmarshal(outer.Body, &inner); err != nil {
+	if err := json.Unmarshal(e.Body, &inner); err != nil {
 		return Message{}, fmt.Errorf("wire: message: body: %w", err)
 	}
 	if inner.Type == nil {
 		return Message{}, fmt.Errorf("wire: message: body: %w", ErrNotObject)
 	}
-	return Message{outer.Src, outer.Dest, inner.ID, inner.InReplyTo, *inner.Type, outer.Body}, nil
+	return Message{e.Src, e.Dest, inner.ID, inner.InReplyTo, *inner.Type, e.Body}, nil
+}
+
+// An Envelope is what there is to know of a line for whoever only carries it: the body is anything that two programs
+// have agreed on.
+type Envelope struct {
+	Src  nodes.ID        `json:"src"`
+	Dest nodes.ID        `json:"dest"`
+	Body json.RawMessage `json:"body"`
+}
+
+// ReadEnvelope reads a line as far as whoever carries it needs. The result shares nothing with the line.
+func ReadEnvelope(line []byte) (e Envelope, err error) {
+	if err := json.Unmarshal(line, &e); err != nil {
+		return Envelope{}, fmt.Errorf("wire: message: %w", err)
+	}
+	if len(e.Body) == 0 {
+		return Envelope{}, fmt.Errorf("wire: message: body: %w", ErrNotObject)
+	}
+	return e, nil
 }
 
 // Append puts the message on a line of its own at the end of dst. ID and InReplyTo become members of the body, which

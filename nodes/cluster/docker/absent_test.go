@@ -89,6 +89,8 @@ func TestWhatThisMachineLacksIsNamedWithAFix(t *testing.T) {
 					says("["+strings.Join(list, ",")+"]")(w, r)
 				case strings.HasSuffix(path, "/networks") && left["net1"] && strings.Contains(r.URL.RawQuery, "faultlab"):
 					says(`[{"Id":"net1","Name":"n1","Labels":{}}]`)(w, r)
+				case strings.HasSuffix(path, "/networks") && strings.Contains(r.URL.RawQuery, "faultlab"):
+					says(`[]`)(w, r)
 				case strings.HasSuffix(path, "/networks"):
 					says(`[{"Id":"b","Name":"bridge"}]`)(w, r)
 				case r.Method == http.MethodDelete:
@@ -122,12 +124,21 @@ func TestWhatThisMachineLacksIsNamedWithAFix(t *testing.T) {
 			}
 		})
 	}
-	t.Run("no engine", func(t *testing.T) {
-		lab := exec.Command(self, "run", "multi-master", "--on", "docker", "--store", t.TempDir())
-		lab.Env = append(os.Environ(), "DOCKER_HOST=unix:///nowhere/docker.sock")
-		out, _ := lab.CombinedOutput()
-		if lab.ProcessState.ExitCode() != 253 || !strings.Contains(string(out), "no Docker engine answers at unix:///nowhere/docker.sock") {
-			t.Errorf("status %d: %s", lab.ProcessState.ExitCode(), out)
-		}
-	})
+	for _, c := range []struct {
+		name, want string
+		env        []string
+	}{
+		{"no engine", "no Docker engine answers at unix:///nowhere/docker.sock", []string{"DOCKER_HOST=unix:///nowhere/docker.sock"}},
+		{"a name of no engine", "DOCKER_HOST=nonsense names no Docker engine; set it to unix:///var/run/docker.sock", []string{"DOCKER_HOST=nonsense"}},
+		{"no certificate", "/nowhere/ca.pem: no such file or directory; set DOCKER_CERT_PATH", []string{"DOCKER_HOST=tcp://127.0.0.1:1", "DOCKER_TLS_VERIFY=1", "DOCKER_CERT_PATH=/nowhere"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			lab := exec.Command(self, "run", "multi-master", "--on", "docker", "--store", t.TempDir())
+			lab.Env = append(os.Environ(), c.env...)
+			out, _ := lab.CombinedOutput()
+			if lab.ProcessState.ExitCode() != 253 || !strings.Contains(string(out), c.want) {
+				t.Errorf("status %d: %s", lab.ProcessState.ExitCode(), out)
+			}
+		})
+	}
 }

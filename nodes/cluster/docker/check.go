@@ -49,7 +49,7 @@ func Check(ctx context.Context) (m Machine, err error) {
 	if err := e.network(ctx, run); err != nil {
 		return m, err
 	}
-	p, err := e.holder(ctx, run, m.Image, "probe")
+	p, err := e.holder(ctx, run, m.Image, "probe", false)
 	if err == nil {
 		err = e.addresses(ctx, run, &p)
 	}

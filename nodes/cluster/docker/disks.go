@@ -31,6 +31,7 @@ func (c *Cluster) Damage(_ context.Context, id nodes.ID, d nodes.Damage) (heal f
 			return err
 		})
 	}
+	tell := func() error { return c.tell("harm the disk of "+string(id), m, host.Ctl{Disk: ptr(m.disk)}) }
 	set := func(on bool) error {
 		switch d.Form {
 		case nodes.Full:
@@ -46,14 +47,15 @@ func (c *Cluster) Damage(_ context.Context, id nodes.ID, d nodes.Damage) (heal f
 		default:
 			return fmt.Errorf("docker: damage the disk of %s: no form %q", id, d.Form)
 		}
-		return c.tell("harm the disk of "+string(id), m, host.Ctl{Disk: ptr(m.disk)})
+		return tell()
 	}
 	healed := false
 	return func(context.Context) error {
-		if healed {
-			return nil
+		if healed { // what is wanted is known; that it is told twice does no harm
+			return tell()
 		}
 		healed = true
+		m.mended = max(c.Now(), 1)
 		return set(false)
 	}, set(true)
 }

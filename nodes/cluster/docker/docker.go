@@ -14,6 +14,7 @@ import (
 
 	"faultlab/nodes"
 	"faultlab/nodes/cluster/docker/holder"
+	"faultlab/nodes/cluster/live"
 	"faultlab/nodes/wire"
 )
 
@@ -23,7 +24,8 @@ const nodePort = 7000
 const (
 	bootPatience  = 15 * time.Second // for a node to answer init
 	callPatience  = 15 * time.Second // for the engine to do one thing
-	closePatience = 30 * time.Second
+	startPatience = 2 * time.Minute  // for the engine to start all of a cluster's containers
+	closePatience = time.Minute
 )
 
 // Cannot is the error of something that this machine cannot do.
@@ -41,12 +43,13 @@ func (c *Cannot) Error() string {
 
 // A Cluster is a running system.
 type Cluster struct {
-	loop
+	*live.Loop
 	spec    nodes.Spec
 	codec   *wire.Codec
 	engine  *engine
 	run     string // the name of everything it started
 	image   string // that nodes run at first
+	theirs  *image // that nodes run, if it is somebody else's; then image is what holders run
 	can     holder.Abilities
 	members []*member
 	index   map[nodes.ID]*member
@@ -61,6 +64,7 @@ type Cluster struct {
 	dark    map[nodes.ID]bool // without power, until it boots: nothing from it counts
 	broken  []*nodes.Broken
 	probes  uint64
+	served  bool // all have booted once
 	closed  bool
 }
 
@@ -73,7 +77,11 @@ type call struct {
 // Start makes a cluster of the topology's members and returns when all have booted, which is time zero. It first removes
 // what labs that are no more left behind. Whatever it started is gone if it fails. The error is a *Cannot if this
 // machine cannot do it.
-func Start(spec nodes.Spec) (*Cluster, error) {
+func Start(spec nodes.Spec) (*Cluster, error) { return start(spec, "") }
+
+// start starts a cluster of nodes of our own or, if one is named, of an image. Then the error is a *nodes.Broken if a node
+// does not boot as a node must.
+func start(spec nodes.Spec, ref string) (*Cluster, error) {
 	if len(spec.Topology.Members) == 0 {
 		return nil, errors.New("docker: the topology has no members")
 	}
@@ -89,17 +97,23 @@ func Start(spec nodes.Spec) (*Cluster, error) {
 	if _, err := e.clean(ctx, false); err != nil {
 		return nil, err
 	}
+	var theirs *image
+	if ref != "" {
+		if theirs, err = e.foreign(ctx, ref); err != nil {
+			return nil, err
+		}
+	}
 	image, err := e.image(ctx)
 	if err != nil {
 		return nil, err
 	}
 	c := &Cluster{
-		spec: spec, codec: codec, engine: e, run: newRun(), image: image,
+		Loop: live.New(), spec: spec, codec: codec, engine: e, run: newRun(), image: image, theirs: theirs,
 		index: map[nodes.ID]*member{}, byAddr: map[netip.Addr]*member{},
 		draw:    rand.New(rand.NewPCG(spec.Seed, 0xd0cce7)),
 		numbers: map[nodes.ID]uint64{}, calls: map[nodes.ID]*call{}, dark: map[nodes.ID]bool{},
 	}
-	c.loop.init()
+
 	for _, who := range spec.Topology.Members {
 		if c.index[who.ID] != nil || who.ID == "" || who.ID == nodes.Clients || strings.ContainsAny(string(who.ID), ":/ ") {
 			return nil, fmt.Errorf("docker: a node needs a name of its own, not %q", who.ID)
@@ -109,12 +123,19 @@ func Start(spec nodes.Spec) (*Cluster, error) {
 		c.index[who.ID] = m
 	}
 	if err := c.bringUp(ctx, image); err != nil {
+		if bad := (*BadImage)(nil); errors.As(err, &bad) { // said once, and not by each node
+			err = bad
+		}
 		if left := c.Close(); left != nil {
 			err = fmt.Errorf("%w (and not all of it could be removed: %v)", err, left)
 		}
 		return nil, err
 	}
-	c.loop.begin()
+	c.Begin()
+	c.served = true
+	if theirs != nil { // of whose files nothing is known
+		return c, nil
+	}
 	for i, m := range c.members {
 		c.After(saveEvery*time.Duration(i+1)/time.Duration(len(c.members)), m.save)
 	}
@@ -126,15 +147,21 @@ func (c *Cluster) bringUp(ctx context.Context, image string) error {
 	if err := c.engine.network(ctx, c.run); err != nil {
 		return err
 	}
+	starting, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
 	err := together(c.members, func(m *member) error {
-		ctx, cancel := context.WithTimeout(ctx, bootPatience)
-		defer cancel()
-		pair, err := c.engine.pair(ctx, c.run, image, m.id, c.command())
+		ctx := starting
+		pair, err := c.pair(ctx, m.id)
+		if err != nil && ctx.Err() != nil {
+			return &Cannot{fmt.Sprintf("the Docker engine did not start %d containers within %s", 2*len(c.members), startPatience), "let it do less else, or give fewer --nodes"}
+		}
 		if err != nil {
 			return fmt.Errorf("docker: start %s: %w", m.id, err)
 		}
 		m.pair, m.started = pair, image
 		m.holder = holder.Dial(pair.control)
+		ctx, cancel := context.WithTimeout(ctx, bootPatience)
+		defer cancel()
 		a, err := m.holder.Patiently(ctx, holder.Request{Can: true})
 		if err != nil {
 			return fmt.Errorf("docker: the holder of %s: %w", m.id, err)
@@ -155,7 +182,16 @@ func (c *Cluster) bringUp(ctx context.Context, image string) error {
 		m.addresses = addresses
 		ctx, cancel := context.WithTimeout(ctx, bootPatience)
 		defer cancel()
-		l, err := m.join(ctx, nodes.New, m.wanted())
+		var l *line
+		var err error
+		if c.theirs != nil {
+			l, err = m.greet(ctx, nodes.New)
+		} else {
+			l, err = m.join(ctx, nodes.New, m.wanted())
+		}
+		if own := (*fault)(nil); errors.As(err, &own) {
+			return &nodes.Broken{Node: m.id, What: own.what}
+		}
 		if err == nil {
 			m.line, m.up, m.boot = l, true, nodes.Restart
 		}
@@ -194,7 +230,7 @@ func (c *Cluster) Call(from nodes.Member, to nodes.ID, body any, wait time.Durat
 	c.numbers[from.ID]++
 	id := nodes.Request(from.ID, c.numbers[from.ID])
 	c.calls[id] = &call{from: from.ID, to: to, done: done}
-	c.post(c.now+max(wait, 0), func() { c.answer(id, nil, false) })
+	c.Post(c.Now()+max(wait, 0), func() { c.answer(id, nil, false) })
 	m := c.index[to]
 	text, err := c.codec.Encode(body)
 	if err != nil {
@@ -239,44 +275,28 @@ func (c *Cluster) Run(until time.Duration) error {
 			c.broken = c.broken[1:]
 			return b
 		}
-		if !c.step(until, true, nil) {
+		if !c.Step(until, true, nil) {
 			return nil
 		}
 	}
 }
 
-// slowly does something that takes its time, while the loop handles what comes, but for its own timers: so that replies
-// and the time of what follows are what they are.
+// slowly is Slowly for what the engine, a holder or a node is to do.
 func (c *Cluster) slowly(what string, f func(context.Context) error) error {
-	began := c.elapsed()
-	ctx, cancel := context.WithTimeout(context.Background(), callPatience)
-	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- f(ctx) }()
-	finished := make(chan struct{})
-	var err error
-	go func() {
-		err = <-done
-		close(finished)
-	}()
-	for c.step(forever, false, finished) {
-	}
-	c.now = max(c.now, c.elapsed())
-	if took := c.elapsed() - began; took > stall {
-		c.note(fmt.Sprintf("%s took %s", what, took.Round(time.Millisecond)))
-	}
-	if err != nil {
+	if err := c.Slowly(callPatience, f); err != nil {
 		return fmt.Errorf("docker: %s: %w", what, err)
 	}
 	return nil
 }
 
-// Close removes all that the cluster started. Closing twice is the same as once.
+// Close ends all nodes, keeps what they have on their disks (see SaveDisks), and removes all that the cluster started.
+// Closing twice is the same as once.
 func (c *Cluster) Close() error {
 	if c == nil || c.closed {
 		return nil
 	}
 	c.closed = true
+	c.keepDisks()
 	for _, m := range c.members {
 		if m.line != nil {
 			m.line.close()
@@ -287,8 +307,8 @@ func (c *Cluster) Close() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
 	defer cancel()
+	if c.theirs != nil {
+		c.hush(ctx)
+	}
 	return c.engine.remove(ctx, c.run)
 }
-
-// Notes returns what took the lab's own part so long that it is worth knowing: sentences with the time of each.
-func (c *Cluster) Notes() []string { return c.notes }

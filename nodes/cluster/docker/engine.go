@@ -22,6 +22,7 @@ import (
 
 	"faultlab/nodes"
 	"faultlab/nodes/cluster/docker/holder"
+	"faultlab/nodes/host"
 )
 
 // An engine is a Docker engine: what starts and removes containers.
@@ -67,7 +68,8 @@ func connect(ctx context.Context) (*engine, error) {
 	if err != nil {
 		return nil, noEngine(err)
 	}
-	e := &engine{provider: provider, api: provider.Client()}
+	e := &engine{provider: provider, api: open{provider.Client()}}
+	provider.SetClient(e.api)
 	v, err := e.api.ServerVersion(ctx, client.ServerVersionOptions{})
 	if err != nil {
 		return nil, noEngine(err)
@@ -87,6 +89,12 @@ func connect(ctx context.Context) (*engine, error) {
 	}
 	return e, nil
 }
+
+// An open client is closed by nobody. The library closes its client's connections at the end of each call, and with them
+// the request that another goroutine may just be making on one.
+type open struct{ client.APIClient }
+
+func (open) Close() error { return nil }
 
 // answers says why the engine that the environment names does not answer.
 func answers(ctx context.Context) error {
@@ -111,6 +119,10 @@ func noEngine(err error) *Cannot {
 	switch {
 	case strings.Contains(text, "permission denied"):
 		return &Cannot{"you may not use the Docker engine at " + socket, "run: sudo usermod -aG docker $USER, and log in again"}
+	case strings.Contains(text, "unable to parse docker host"):
+		return &Cannot{"DOCKER_HOST=" + socket + " names no Docker engine", "set it to unix:///var/run/docker.sock or tcp://HOST:PORT, or unset it"}
+	case strings.Contains(text, "TLS") || strings.Contains(text, "x509:") || strings.Contains(text, "tls:"):
+		return &Cannot{"the Docker engine at " + socket + " cannot be spoken to: " + oneLine(text), "set DOCKER_CERT_PATH to the folder of its ca.pem, cert.pem and key.pem, or unset DOCKER_TLS_VERIFY"}
 	case strings.Contains(text, "supported API version"):
 		return &Cannot{"the Docker engine at " + socket + " is too old: " + oneLine(text), "install engine 20.10 or later"}
 	}
@@ -164,7 +176,7 @@ type pair struct {
 
 // pair starts both containers of a node: first the one that holds its network and disk, then the node's own in it.
 func (e *engine) pair(ctx context.Context, run, image string, id nodes.ID, command []string) (pair, error) {
-	p, err := e.holder(ctx, run, image, id)
+	p, err := e.holder(ctx, run, image, id, false)
 	if err != nil {
 		return p, err
 	}
@@ -180,16 +192,22 @@ var logs = container.LogConfig{Type: "json-file", Config: map[string]string{"max
 func disk(run string, id nodes.ID) []mount.Mount {
 	return []mount.Mount{{
 		Type: mount.TypeVolume, Source: run + "-" + string(id), Target: "/data",
-		VolumeOptions: &mount.VolumeOptions{Labels: labels(run, id)},
+		VolumeOptions: &mount.VolumeOptions{Labels: labels(run, id), NoCopy: true}, // empty, whatever an image has there
 	}}
 }
 
-func (e *engine) holder(ctx context.Context, run, image string, id nodes.ID) (p pair, err error) {
+// holder starts the container that holds a node's network and disk. If the disk is to be open, the node may run as any
+// user.
+func (e *engine) holder(ctx context.Context, run, image string, id nodes.ID, open bool) (p pair, err error) {
+	command, able := []string{"node-net"}, []string{"NET_ADMIN"}
+	if open {
+		command, able = append(command, "--open"), append(able, "DAC_OVERRIDE")
+	}
 	p.holder, err = e.start(ctx, testcontainers.ContainerRequest{
-		Image: image, Name: run + "-" + string(id) + "-net", Labels: labels(run, id), Cmd: []string{"node-net"}, Networks: []string{run},
+		Image: image, Name: run + "-" + string(id) + "-net", Labels: labels(run, id), Cmd: command, Networks: []string{run},
 		ExposedPorts: []string{port(nodePort), port(holder.Port)},
 		HostConfigModifier: func(c *container.HostConfig) {
-			c.CapDrop, c.CapAdd = []string{"ALL"}, []string{"NET_ADMIN"}
+			c.CapDrop, c.CapAdd = []string{"ALL"}, able
 			c.SecurityOpt = []string{"no-new-privileges"}
 			c.Mounts, c.LogConfig, c.ReadonlyRootfs = disk(run, id), logs, true
 			c.PortBindings = network.PortMap{}
@@ -313,7 +331,7 @@ func (e *engine) exited(ctx context.Context, id string) (exit, bool) {
 	if c.Container.State.OOMKilled {
 		x.text += " (out of memory)"
 	}
-	if crash, last := words(e.stderr(ctx, id)); crash != "" {
+	if crash, last := host.LastWords(e.stderr(ctx, id)); crash != "" {
 		x.text = crash
 	} else if last != "" {
 		x.text += ": " + last
@@ -337,7 +355,6 @@ func (e *engine) ended(ctx context.Context, id string) (exit, bool) {
 
 const (
 	stderrMax = 500 // lines
-	wordsMax  = 12  // of them
 )
 
 // stderr is the end of what a container wrote there.
@@ -352,25 +369,23 @@ func (e *engine) stderr(ctx context.Context, id string) string {
 	return strings.TrimSpace(text.String())
 }
 
-// words picks from what a process wrote before it ended: what our own node says of its crash, without the stack that
-// follows, and the last lines.
-func words(stderr string) (crash, last string) {
-	lines := strings.Split(stderr, "\n")
-	for _, line := range lines {
-		for _, sort := range []string{"panic: ", "flooded: "} {
-			if text, ok := strings.CutPrefix(line, "lab: "); ok && strings.HasPrefix(text, sort) {
-				crash = text // of the last boot, if there were several
-			}
+// remove removes all that a cluster started. What it gave up while the engine was still at it may come to be in the
+// meantime, so it looks until nothing is there.
+func (e *engine) remove(ctx context.Context, run string) error {
+	for {
+		gone, err := e.sweep(ctx, client.Filters{}.Add("label", labelRun+"="+run), func(map[string]string) bool { return true })
+		if err == nil && len(gone) == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(sweepAgain):
 		}
 	}
-	return crash, strings.Join(lines[max(0, len(lines)-wordsMax):], "\n")
 }
 
-// remove removes all that a cluster started.
-func (e *engine) remove(ctx context.Context, run string) error {
-	_, err := e.sweep(ctx, client.Filters{}.Add("label", labelRun+"="+run), func(map[string]string) bool { return true })
-	return err
-}
+const sweepAgain = 100 * time.Millisecond // after a sweep that found something, or failed
 
 // sweep removes containers, networks and volumes with those labels, and says what they were.
 func (e *engine) sweep(ctx context.Context, which client.Filters, ours func(labels map[string]string) bool) (gone []string, err error) {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"slices"
+	"strings"
 	"time"
 
 	"faultlab/nodes"
@@ -21,7 +23,7 @@ func (c *Cluster) member(doing string, id nodes.ID) (*member, error) {
 
 // fall notes that a node is about to die. What it said before is still heard.
 func (m *member) fall() {
-	if m.up && m.c.now-m.booted > settled {
+	if m.up && m.c.Now()-m.booted > settled {
 		m.boot = nodes.Restart
 	}
 	m.up, m.paused, m.line = false, false, nil
@@ -33,24 +35,109 @@ const settled = 2 * time.Second
 
 // Kill ends the process of a node. What it wrote is there when it boots; what it had sent and was waiting for an fsync
 // never leaves.
-func (c *Cluster) Kill(_ context.Context, id nodes.ID) error {
-	m, err := c.member("kill", id)
-	if err != nil || !m.up {
-		return err
+func (c *Cluster) Kill(ctx context.Context, id nodes.ID) error {
+	return c.KillAll(ctx, []nodes.ID{id})
+}
+
+// KillAll is Kill of each of these nodes, side by side.
+func (c *Cluster) KillAll(_ context.Context, ids []nodes.ID) error {
+	var all []*member
+	for _, id := range ids {
+		m, err := c.member("kill", id)
+		if err != nil {
+			return err
+		}
+		if m.up {
+			m.fall()
+			all = append(all, m)
+		}
 	}
-	m.fall()
-	return c.slowly("kill "+string(id), func(ctx context.Context) error { return c.engine.kill(ctx, m.pair.node) })
+	if len(all) == 0 {
+		return nil
+	}
+	return c.slowly("kill "+names(all), func(ctx context.Context) error {
+		return together(all, func(m *member) error { return c.engine.kill(ctx, m.pair.node) })
+	})
 }
 
 // Boot starts a node that is down, and returns when it has answered. It is a no-op if the node runs.
-func (c *Cluster) Boot(_ context.Context, id nodes.ID) error {
-	m, err := c.member("boot", id)
-	if err != nil || m.up {
-		return err
+func (c *Cluster) Boot(ctx context.Context, id nodes.ID) error {
+	return c.BootAll(ctx, []nodes.ID{id})
+}
+
+// BootAll is Boot of each of these nodes, side by side. One that does not boot keeps no other from it.
+func (c *Cluster) BootAll(_ context.Context, ids []nodes.ID) error {
+	var all []*member
+	for _, id := range ids {
+		m, err := c.member("boot", id)
+		if err == nil {
+			err = c.settle(m)
+		}
+		if err != nil {
+			return err
+		}
+		if !m.up && !slices.Contains(all, m) {
+			all = append(all, m)
+		}
 	}
+	if len(all) == 0 {
+		return nil
+	}
+	rises := map[*member]func(context.Context) error{}
+	lines := map[*member]**line{}
+	for _, m := range all {
+		l := new(*line)
+		lines[m], rises[m] = l, c.rise(m, l)
+	}
+	err := c.slowly("boot "+names(all), func(ctx context.Context) error {
+		return together(all, func(m *member) error { return rises[m](ctx) })
+	})
+	for _, m := range all {
+		l := *lines[m]
+		if l == nil {
+			continue
+		}
+		m.up, m.line, m.booted = true, l, c.Now()
+		delete(c.dark, m.id)
+		select {
+		case <-l.dead: // it is gone already, and lost was told when nobody asked
+			m.lost(l)
+		default:
+		}
+	}
+	return err
+}
+
+// settle waits until it is known whether a node runs: if its connection broke, it may have died.
+func (c *Cluster) settle(m *member) error {
+	broken := func() bool {
+		if !m.up || m.paused || m.line == nil {
+			return m.up && !m.paused
+		}
+		select {
+		case <-m.line.dead:
+			return true
+		default:
+			return false
+		}
+	}
+	for tries := 0; broken(); tries++ {
+		if tries*int(settleEvery) > int(bootPatience) {
+			return fmt.Errorf("docker: boot %s: it is not known whether it runs", m.id)
+		}
+		if err := c.slowly("look whether "+string(m.id)+" runs", func(context.Context) error { time.Sleep(settleEvery); return nil }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const settleEvery = 20 * time.Millisecond
+
+// rise is what a boot of one node does outside of the loop, as things are now: in the end it has a line to the node.
+func (c *Cluster) rise(m *member, line **line) func(context.Context) error {
 	boot, ctl, busy, image := m.boot, m.wanted(), m.busy, m.image
-	var l *line
-	err = c.slowly("boot "+string(id), func(ctx context.Context) (err error) {
+	return func(ctx context.Context) (err error) {
 		if busy != nil {
 			select {
 			case <-busy:
@@ -73,20 +160,21 @@ func (c *Cluster) Boot(_ context.Context, id nodes.ID) error {
 		if err != nil {
 			return err
 		}
-		l, err = m.join(ctx, boot, ctl)
-		return err
-	})
-	if err != nil {
+		l, err := m.join(ctx, boot, ctl)
+		if err == nil {
+			*line = l
+		}
 		return err
 	}
-	m.up, m.line, m.booted = true, l, c.now
-	delete(c.dark, id)
-	select {
-	case <-l.dead: // it is gone already, and lost was told when nobody asked
-		m.lost(l)
-	default:
+}
+
+// names are those of some members, for a message.
+func names(all []*member) string {
+	var ids []string
+	for _, m := range all {
+		ids = append(ids, string(m.id))
 	}
-	return nil
+	return strings.Join(ids, ", ")
 }
 
 // Pause freezes a node that runs: until Resume it handles nothing, and nothing leaves it. A crash ends the pause.

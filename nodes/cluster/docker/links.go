@@ -139,8 +139,8 @@ func (c *Cluster) harm(what string, healed []nodes.Link) error {
 			m.told.links = "" // until it is done
 			t.ask = &r
 		}
-		if f := nonNil(s.frames[m]); !slices.Equal(f, m.frames) {
-			m.frames = f
+		if f := nonNil(s.frames[m]); !slices.Equal(f, m.frames) || m.told.unsure {
+			m.frames, m.told.unsure = f, true // until it is done
 			t.ctl = &host.Ctl{Frames: f}
 		}
 		if t.ask != nil || t.ctl != nil {
@@ -165,11 +165,13 @@ func (c *Cluster) harm(what string, healed []nodes.Link) error {
 				if _, err := t.m.holder.Do(ctx, *t.ask); err != nil {
 					return fmt.Errorf("the holder of %s: %w", t.m.id, err)
 				}
-				done[i] = true
 			}
 			if t.ctl != nil {
-				return t.m.apply(ctx, t.line, t.paused, *t.ctl)
+				if err := t.m.apply(ctx, t.line, t.paused, *t.ctl); err != nil {
+					return err
+				}
 			}
+			done[i] = true
 			return nil
 		})
 		if err != nil {
@@ -178,9 +180,12 @@ func (c *Cluster) harm(what string, healed []nodes.Link) error {
 		return c.prove(ctx, healed, number, sum)
 	})
 	for i, t := range tasks {
-		if done[i] {
+		if done[i] && t.ask != nil {
 			text, _ := json.Marshal(*t.ask)
 			t.m.told.links = string(text)
+		}
+		if done[i] && t.ctl != nil {
+			t.m.told.unsure = false
 		}
 	}
 	return err
@@ -282,7 +287,7 @@ func (c *Cluster) carry(all, one nodes.Link, do func()) {
 		case len(c.clients) > 0 && c.holds(links):
 			c.stuck = append(c.stuck, stuck{links, do})
 		case delay > 0:
-			c.post(c.now+delay, do)
+			c.Post(c.Now()+delay, do)
 		default:
 			do()
 		}
@@ -296,7 +301,7 @@ func (c *Cluster) letGo() {
 		if c.holds(s.links) {
 			still = append(still, s)
 		} else {
-			c.post(c.now, s.do)
+			c.Post(c.Now(), s.do)
 		}
 	}
 	c.stuck = still

@@ -12,6 +12,7 @@ import (
 
 	"faultlab/nodes"
 	"faultlab/nodes/cluster/docker/holder"
+	"faultlab/nodes/cluster/live"
 	"faultlab/nodes/host"
 	"faultlab/nodes/wire"
 )
@@ -36,14 +37,20 @@ type member struct {
 
 	skew   host.Skew       // as it is to be, also after the next boot
 	disk   host.DiskFaults // the same
+	mended time.Duration   // when its disk was last healed, of what it may have died of just before
 	frames []host.Harm
 	told   sent
 	tears  uint64        // how many power losses it has had, which are drawn one by one
+	kept   []stored      // its disk, as it was when the cluster was closed
+	unkept error         // why not all of it
 	busy   chan struct{} // closed when its disk is no longer at work on; nil if it never was
 }
 
-// sent is what a holder was last told of links, as JSON.
-type sent struct{ links string }
+// sent is what was last told of links: to the holder, as JSON, and to the node.
+type sent struct {
+	links  string
+	unsure bool // whether the node heard of its frames
+}
 
 // wanted is all that the node is to suffer from now on.
 func (m *member) wanted() host.Ctl {
@@ -215,7 +222,7 @@ func (l *line) read(in *bufio.Reader) {
 		}
 		if err != nil {
 			l.close()
-			c.arrive(func() { m.lost(l) })
+			c.Arrive(func() { m.lost(l) })
 			return
 		}
 		if len(long) > 0 {
@@ -227,8 +234,8 @@ func (l *line) read(in *bufio.Reader) {
 			what := fmt.Sprintf("broke the protocol: %v: %q", err, short(text))
 			f = func() { m.broke(what) }
 		}
-		if f != nil && !c.arrive(f) {
-			c.post(c.elapsed(), func() { m.broke(fmt.Sprintf("flooded: %d messages wait to be handled", inboxMax)) })
+		if f != nil && !c.Arrive(f) {
+			c.Post(c.Elapsed(), func() { m.broke(fmt.Sprintf("flooded: %d messages wait to be handled", live.InboxMax)) })
 			l.close()
 			return
 		}
@@ -279,11 +286,11 @@ func (l *line) hear(text []byte) (func(), error) {
 		if err != nil {
 			return nil, err
 		}
-		return func() { c.spec.Observer.Event(c.told(w.At), m.id, event) }, nil
+		return func() { c.spec.Observer.Event(c.Told(w.At), m.id, event) }, nil
 	case host.Reached:
 		return func() { c.spec.Observer.Reached(m.id, w.Probe) }, nil
 	case host.Log:
-		return func() { c.spec.Observer.Log(c.told(w.At), m.id, w.Line) }, nil
+		return func() { c.spec.Observer.Log(c.Told(w.At), m.id, w.Line) }, nil
 	}
 	return nil, fmt.Errorf("a node says no %q to the lab", msg.Type)
 }
@@ -344,11 +351,11 @@ func (m *member) apply(ctx context.Context, l *line, paused bool, ctl host.Ctl) 
 
 // broke notes that the node did what no node may, and ends it.
 func (m *member) broke(what string) {
-	m.c.broken = append(m.c.broken, &nodes.Broken{Node: m.id, At: m.c.now, What: what})
+	m.c.broken = append(m.c.broken, &nodes.Broken{Node: m.id, At: m.c.Now(), What: what})
 	if m.line != nil {
 		m.line.close()
 	}
-	m.up, m.paused, m.line = false, false, nil
+	m.fall()
 	go m.c.engine.kill(context.Background(), m.pair.node)
 }
 
@@ -370,11 +377,11 @@ func (m *member) lost(l *line) {
 		}
 		exit, gone := m.c.engine.ended(ctx, m.pair.node)
 		if gone {
-			m.c.arrive(func() { m.ended(exit) })
+			m.c.Arrive(func() { m.ended(exit) })
 			return
 		}
 		again, err := m.join(ctx, nodes.Restart, ctl)
-		m.c.arrive(func() {
+		m.c.Arrive(func() {
 			switch {
 			case err != nil && m.up && m.line == nil:
 				m.broke(err.Error())
@@ -395,11 +402,11 @@ func (m *member) ended(e exit) {
 	if !m.up || m.line != nil {
 		return // it was killed meanwhile, or is up again
 	}
-	if e.status == stopped && (m.disk.FailSync || m.disk.Full || m.disk.IOError) {
-		m.up, m.paused = false, false
+	if e.status == stopped && (m.disk.FailSync || m.disk.Full || m.disk.IOError || m.mended > 0 && m.c.Now()-m.mended < callPatience) {
+		m.fall()
 		m.tears++
 		seed := tearSeed(m.c.spec.Seed, m.id, m.tears)
-		m.c.note(fmt.Sprintf("%s stopped, since its disk failed it", m.id))
+		m.c.spec.Observer.Log(m.c.Now(), m.id, "it stopped, since its disk failed it")
 		h, busy := m.holder, make(chan struct{})
 		m.busy = busy
 		go func() {
@@ -407,7 +414,7 @@ func (m *member) ended(e exit) {
 			ctx, cancel := context.WithTimeout(context.Background(), callPatience)
 			defer cancel()
 			if _, err := h.Do(ctx, holder.Request{Tear: &seed}); err != nil {
-				m.c.arrive(func() { m.c.note(fmt.Sprintf("the disk of %s was not torn: %v", m.id, err)) })
+				m.c.Arrive(func() { m.c.spec.Observer.Log(m.c.Now(), m.id, fmt.Sprintf("its disk was not torn: %v", err)) })
 			}
 		}()
 		return

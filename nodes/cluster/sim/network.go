@@ -95,6 +95,7 @@ func (c *Cluster) send(from *member, to nodes.ID, body any) {
 			c.push(c.now+int64(selfLatency), e)
 			return
 		}
+		c.carried++
 		c.carry(n.ways[from.place][c.members[i].place], n.links[from.index*n.ends+i], e)
 		return
 	}

@@ -34,7 +34,8 @@ type Cluster struct {
 	seq     uint64
 	queue   queue
 	handled uint64
-	instant int // events handled since now last changed
+	carried uint64 // messages between members
+	instant int    // events handled since now last changed
 	closed  bool
 
 	members []*member
@@ -114,6 +115,9 @@ func (c *Cluster) Now() time.Duration { return time.Duration(c.now) }
 // Events returns how many events have been handled: messages, timers, requests, replies, fsyncs, boots and calls of
 // After.
 func (c *Cluster) Events() uint64 { return c.handled }
+
+// Carried returns how many messages members have sent to other members.
+func (c *Cluster) Carried() uint64 { return c.carried }
 
 // After calls f once, d from now (now, if d is negative), in the cluster's loop.
 func (c *Cluster) After(d time.Duration, f func()) {

@@ -1,0 +1,18 @@
+//go:build !unix
+
+package process
+
+import "os/exec"
+
+const supported = false
+
+type signal int
+
+const (
+	kill signal = iota
+	stop
+	goOn
+)
+
+func group(*exec.Cmd)         {}
+func signalGroup(int, signal) {}
