@@ -53,7 +53,7 @@ var bugs = []nodes.Bug{
 	}, {
 		Name:    retryAsNew,
 		About:   "a gateway that hears nothing sends again under a new name (MongoDB SERVER-48307)",
-		Refutes: []string{"Q5"}, Seeds: 1,
+		Refutes: []string{"Q1", "Q2", "Q5", "Q6"}, Seeds: 1,
 	}, {
 		Name:    refuseUnknown,
 		About:   "a gateway that hears nothing says that the send was refused, though it may have been taken",
@@ -64,7 +64,7 @@ var bugs = []nodes.Bug{
 		Refutes: []string{"Q2", "Q6"}, Seeds: 5,
 	}, {
 		Name:    childBeforeParentEnd,
-		About:   "a group may read the child of a split before it has committed all of the parent (the rule that Kinesis leaves to its consumers)",
+		About:   "a child of a split or merge does not know its parents, so a group may read it before it has committed all of them (the rule that Kinesis leaves to its consumers)",
 		Refutes: []string{"Q9"}, Seeds: 2,
 	}, {
 		Name:    parentAcceptsAfterSeal,

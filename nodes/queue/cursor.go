@@ -126,7 +126,7 @@ func (m *machine) commit(env nodes.Env, c *commit) any {
 		return Refused{"a newer generation of the group has been seen"}
 	case c.Seq > s.end():
 		return Refused{"there is no such place yet"}
-	case !at.Open && m.bug != childBeforeParentEnd:
+	case !at.Open:
 		return NotNow{"the group has not dealt with all of the parent"}
 	}
 	at.Generation = max(at.Generation, c.Generation)

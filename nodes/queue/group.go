@@ -313,7 +313,7 @@ func (l *leader) try(env nodes.Env, p *poll) (answered bool) {
 			p.asked = l.offer(env, &claim{Shard: p.Shard, Group: p.Group, Generation: p.Generation})
 		}
 		return false
-	case !c.Open && l.m.bug != childBeforeParentEnd:
+	case !c.Open:
 		l.open(env, s, p.Group)
 		return false
 	case p.After+1 < s.First:

@@ -313,16 +313,14 @@ func changes(body any) bool {
 
 // giveUp ends a request that nobody has answered. If no try of it can be done any more, that is an answer.
 func (n *node) giveUp(env nodes.Env, r *request) {
-	switch body := r.body.(type) {
+	switch r.body.(type) {
 	case Split, Merge, Lead, SnapshotNow:
 		n.finish(env, r, NotYet{"no leader has answered"})
 	default:
 		r.unsure = r.unsure || r.open
 		if r.then != nil {
 			r.then(env, nil)
-		} else if _, send := body.(Send); send && n.bug == refuseUnknown {
-			env.Send(r.client, Refused{"no leader has taken it"})
-		} else if !r.unsure || !changes(body) {
+		} else if !r.unsure || !changes(r.body) {
 			env.Send(r.client, NotNow{"no leader has taken it"})
 		}
 	}
@@ -344,7 +342,13 @@ func (n *node) routerTick(env nodes.Env) {
 		case r.open && r.quiet >= patience+r.wait:
 			n.rotate(r.group)
 			env.Reached("queue: a gateway asked again after silence")
-			if b, ok := r.body.(Send); ok && n.bug == retryAsNew {
+			b, isSend := r.body.(Send)
+			switch {
+			case isSend && n.bug == refuseUnknown:
+				n.end(r)
+				env.Send(r.client, Refused{"no leader has taken it"})
+				continue
+			case isSend && n.bug == retryAsNew:
 				b.Producer = fmt.Sprintf("%s again %d", b.Producer, r.ticks)
 				r.body = b
 			}

@@ -145,9 +145,12 @@ func (c *adopt) apply(env nodes.Env, m *machine) {
 
 // adopt begins a shard, once: whatever comes of it later, it is not begun again.
 func (m *machine) adopt(env nodes.Env, c *adopt) bool {
-	if m.shards[c.Child.Shard] != nil && m.bug != adoptAgain {
+	if old := m.shards[c.Child.Shard]; old != nil {
 		env.Reached("queue: a shard was handed over again")
-		return true
+		if m.bug != adoptAgain {
+			return true
+		}
+		m.remove(old)
 	}
 	s := newShard(c.Child.Shard)
 	r := m.regimes[s.home]
@@ -155,7 +158,9 @@ func (m *machine) adopt(env nodes.Env, c *adopt) bool {
 		return false // from before a promotion, or behind one that has not come here
 	}
 	s.Own = r.Region == m.Region && s.generation() == r.Generation
-	s.Parents = c.Parents
+	if m.bug != childBeforeParentEnd {
+		s.Parents = c.Parents
+	}
 	m.inherit(s, c)
 	for _, p := range c.Parents { // of a merge, the left one
 		if p.Shard != c.From {
