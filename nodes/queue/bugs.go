@@ -6,7 +6,6 @@ import "faultlab/nodes"
 const (
 	ackBeforeSync          = "ack-before-sync"
 	ackBeforeQuorum        = "ack-before-quorum"
-	orphanCleanup          = "orphan-cleanup-on-bad-snapshot"
 	dedupResetOnEpochBump  = "dedup-reset-on-epoch-bump"
 	dedupNotInSnapshot     = "dedup-not-in-snapshot"
 	retryAsNew             = "retry-unknown-as-new"
@@ -39,13 +38,9 @@ var bugs = []nodes.Bug{
 		About:   "a leader acknowledges a send when it has proposed it, and not when a majority has it (acks=1)",
 		Refutes: []string{"Q1", "Q2"}, Seeds: 2,
 	}, {
-		Name:    orphanCleanup,
-		About:   "a member that cannot read its log takes it for one that nobody needs, deletes it and begins anew under its old name (NATS #7556, #4410)",
-		Refutes: []string{"Q1", "Q2"}, Nemesis: "disk", Seeds: 5,
-	}, {
 		Name:    dedupResetOnEpochBump,
 		About:   "the child of a split or merge begins without what its parents remember of producers, so a retry is taken again (Redpanda #3039)",
-		Refutes: []string{"Q5"}, Seeds: 2,
+		Refutes: []string{"Q5"}, Nemesis: "ops:split,lost-reply:all", Seeds: 5,
 	}, {
 		Name:    dedupNotInSnapshot,
 		About:   "what a shard remembers of producers is no part of its snapshot, so after a restart a retry is taken again (Redpanda #5355, Pulsar #25861)",
@@ -93,7 +88,7 @@ var bugs = []nodes.Bug{
 	}, {
 		Name:    keepsBeyondDeclared,
 		About:   "a region that comes back keeps in its copy what is beyond the declared place",
-		Refutes: []string{"Q11", "Q13", "Q14"}, Nemesis: "partition:region,ops:promote", Seeds: 2,
+		Refutes: []string{"Q11", "Q13", "Q14"}, Nemesis: "partition:region,ops:promote", Seeds: 4,
 	}, {
 		Name:    reportForgets,
 		About:   "a report is told once, and forgotten with that",

@@ -58,7 +58,7 @@ func (n *node) join(env nodes.Env, at *Group) {
 	}
 	g.log = n.logs.Add(raftlog.Config{
 		Name: at.Name, Voters: at.Voters, Tick: heartbeat, Election: election, LazyCommit: true,
-		Unsynced: n.bug == ackBeforeSync, Cleans: n.bug == orphanCleanup,
+		Unsynced: n.bug == ackBeforeSync,
 	}, g.m)
 	n.groups = append(n.groups, g)
 	n.byName[at.Name] = g

@@ -95,7 +95,7 @@ func (g *Group) step(env nodes.Env, from nodes.ID, shared *raftpb.Message) {
 	}
 	m := *shared
 	m.Entries = m.Entries[:len(m.Entries):len(m.Entries)]
-	if (g.cfg.Reformats || g.cfg.Cleans || g.cfg.Unsynced) && !g.pretend(&m) {
+	if (g.cfg.Reformats || g.cfg.Unsynced) && !g.pretend(&m) {
 		return
 	}
 	g.hear(&m)

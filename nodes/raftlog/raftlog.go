@@ -62,8 +62,6 @@ type Config struct {
 	UnsyncedVote bool
 	// Unsynced is a mistake: what is written is not synced before anything is said that rests on it.
 	Unsynced bool
-	// Cleans is a mistake: a member that finds its log damaged deletes it and begins anew under its old consensus id.
-	Cleans bool
 	// Reformats is a mistake: a member that lost its disk begins anew under its old consensus id, and votes under it.
 	Reformats bool
 }

@@ -22,9 +22,6 @@ func (g *Group) start(env nodes.Env) (sync bool) {
 		// A member that never made a promise may begin anew even at a Restart.
 		b, machine = g.founding(env.ID())
 		g.disk.create(b, machine)
-	case err == errDamaged && g.cfg.Cleans:
-		b, machine = g.founding(env.ID())
-		g.disk.create(b, machine)
 	default:
 		b, entries, machine = base{id: g.logs.peers.fresh(env.ID(), env.Rand().Uint32())}, nil, nil
 		g.disk.create(b, nil)
