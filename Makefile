@@ -1,6 +1,7 @@
 # make              build ./lab
 # make test         all that must hold before a commit
 # make test-docker  the same designs in real containers; skips loudly where no Docker engine answers
+# make test-docker-brief   as much of that as fits in CI
 # make bench        the numbers of BENCHMARKS.md; BENCH=Kernel for some of them
 # make cross        ./lab for other systems, as lab-OS-ARCH
 
@@ -11,7 +12,7 @@ BUILD = go build -trimpath -buildvcs=false
 BENCH = .
 CROSS = darwin-arm64 windows-amd64 linux-arm64
 
-.PHONY: lab test test-docker bench cross clean $(CROSS)
+.PHONY: lab test test-docker test-docker-brief bench cross clean $(CROSS)
 
 lab:
 	$(BUILD) -o lab ./cmd/lab
@@ -23,7 +24,10 @@ test:
 	go test -timeout 10m ./...
 
 test-docker:
-	LAB_DOCKER=1 go test -count=1 -parallel 4 -timeout 15m ./nodes/cluster/docker
+	LAB_DOCKER=1 go test -count=1 -parallel 4 -timeout 20m ./nodes/cluster/docker
+
+test-docker-brief:
+	LAB_DOCKER=brief go test -count=1 -parallel 4 -timeout 7m -run 'HarmsThatMeet|GuaranteesHold|SameSeed|DisksOfNodes|Killed|ComesServes|EachFaultOnContainers' ./nodes/cluster/docker
 
 bench:
 	go test -timeout 60m -run '^$$' -bench '$(BENCH)' -benchmem ./...
