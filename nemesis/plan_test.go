@@ -98,6 +98,7 @@ func TestAFileThatIsNoPlanIsRefusedByNameAndPlace(t *testing.T) {
 		"format: 1\nfaults: kill\n":                                 ":2:9: \"kill\": a list belongs here",
 		"format: 1\nfaults: []\n---\nformat: 1\n":                   ":3:1: something follows the plan: a file holds one",
 		"format: 2\n":                                        `: "format" is 2: this program reads 1`,
+		strings.Repeat("word ", 1000):                        `:1:1: "` + strings.Repeat("word ", 12) + `...": a plan is a mapping`,
 		"- kill\n":                                           ":1:1: a plan is a mapping",
 		"format: 1\nfaults:\n  - kind: [\n":                  ":3:1: did not find expected node content",
 		"{\"format\":1,\n\"faults\":[":                       ":2:10: it ends in the middle of a plan",

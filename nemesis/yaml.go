@@ -174,7 +174,7 @@ func (m *misplaced) Error() string { return m.text }
 
 func wrong(n *yaml.Node, text string) error {
 	if n.Kind == yaml.ScalarNode && n.Value != "" {
-		text = fmt.Sprintf("%q: %s", n.Value, text)
+		text = fmt.Sprintf("%q: %s", brief(n.Value), text)
 	}
 	return &misplaced{n.Line, n.Column, text}
 }
@@ -197,6 +197,16 @@ func each(n *yaml.Node, do func(*yaml.Node) error) error {
 	}
 	return nil
 }
+
+// brief is the beginning of what may be a whole file.
+func brief(text string) string {
+	if len(text) <= briefMax {
+		return text
+	}
+	return strings.ToValidUTF8(text[:briefMax], "") + "..."
+}
+
+const briefMax = 60 // bytes
 
 // readFields reads a mapping that has no members but these, and none twice.
 func readFields[T any](to *T, n *yaml.Node, what string, fields []field[T]) error {
