@@ -232,3 +232,13 @@ func (w *workload) drained(region string) bool {
 	}
 	return true
 }
+
+// cursorOf returns how far a group has dealt with a shard, as that is described.
+func cursorOf(s q.State, group string) uint64 {
+	for _, c := range s.Cursors {
+		if c.Group == group {
+			return c.Seq
+		}
+	}
+	return 0
+}

@@ -365,36 +365,38 @@ func allPairs(t nodes.Topology) []string {
 	return list
 }
 
-// undrained names the shards that a group has not dealt with to their ends, as they were last described at home: only
-// there is it known what became of a commit that nobody heard of.
+// undrained names the shards that a group has not dealt with to their ends, as they were described in the end: only there
+// is it known what became of a commit that nobody heard of. Which shards there are is for the region to say that serves
+// the keyspace; how far groups are, for all, since a copy of a cursor is never ahead of it.
 func (j *judge) undrained(h *history.History) (left []string) {
 	last := map[string]q.Described{}
+	done := map[progress]uint64{}
 	for i := range h.Ops {
 		op := &h.Ops[i]
-		if out, ok := op.Out.(q.Described); ok && op.Phase == history.Final && out.Region == out.Served {
+		out, ok := op.Out.(q.Described)
+		if !ok || op.Phase != history.Final {
+			continue
+		}
+		if out.Region == out.Served {
 			last[op.In.(q.Describe).Home] = out
+		}
+		for _, s := range out.Shards {
+			for _, c := range s.Cursors {
+				p := progress{c.Group, s.Shard}
+				done[p] = max(done[p], c.Seq)
+			}
 		}
 	}
 	for _, home := range j.regions {
 		for _, s := range last[home].Shards {
 			for _, group := range []string{plainGroup, sinkGroup} {
-				if done := cursorOf(s, group); done < s.End {
-					left = append(left, fmt.Sprintf("group %s has committed %d of %d records of %s", group, done, s.End, s.Shard))
+				if at := done[progress{group, s.Shard}]; at < s.End {
+					left = append(left, fmt.Sprintf("group %s has committed %d of %d records of %s", group, at, s.End, s.Shard))
 				}
 			}
 		}
 	}
 	return left
-}
-
-// cursorOf returns how far a group has dealt with a shard, as that is described.
-func cursorOf(s q.State, group string) uint64 {
-	for _, c := range s.Cursors {
-		if c.Group == group {
-			return c.Seq
-		}
-	}
-	return 0
 }
 
 // takesOver judges the time from each promotion to the first send that is taken.
