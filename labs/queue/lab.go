@@ -39,9 +39,9 @@ func Lab() labs.Lab {
 	}
 }
 
-// drawn is what --nemesis all draws from. The cut of a region has two turns, for A2 to A5 speak of little else; "hard=100"
-// is as hard as ever.
-var drawn = append([]string{"partition:region:hard=100"}, everything...)
+// drawn is what --nemesis all draws from. The cut of a region has two turns, for A2 to A5 speak of little else ("hard=100"
+// is as hard as ever), and so have splits, of which A6 speaks.
+var drawn = append([]string{"partition:region:hard=100", "ops:split"}, everything...)
 
 func topology(n int) (nodes.Topology, error) { return labs.ThreeRegions("queue", n) }
 

@@ -44,6 +44,8 @@ type Group struct {
 	lastRead  uint64
 
 	matched map[uint64]uint64 // by follower: an index up to which it has said in this term that it has all
+	sent    map[uint64]uint64 // and the last that it was sent
+	beaten  map[uint64]bool   // it has answered a heartbeat since: what comes next may be to find out what it lacks
 
 	refused bool // an append since the timer last went off, see pretend
 
@@ -101,6 +103,9 @@ func (g *Group) step(env nodes.Env, from nodes.ID, shared *raftpb.Message) {
 	g.hear(&m)
 	if g.leader && m.Type == raftpb.MsgAppResp && !m.Reject && m.Term == g.hard.Term {
 		g.matched[m.From] = max(g.matched[m.From], m.Index)
+	}
+	if g.leader && m.Type == raftpb.MsgHeartbeatResp {
+		g.beaten[m.From] = true
 	}
 	_ = g.rn.Step(m) // an error says that the message is of no use now, as any may be on a network
 	g.logs.touch(g)
@@ -212,8 +217,13 @@ func beforeSync(t raftpb.MessageType) bool {
 }
 
 func (g *Group) send(env nodes.Env, m *raftpb.Message) {
-	if g.cfg.LazyCommit && m.Type == raftpb.MsgApp && len(m.Entries) == 0 && m.Index <= g.matched[m.To] {
-		return // it says what is committed and nothing else
+	if m.Type == raftpb.MsgApp && g.leader {
+		if n := len(m.Entries); n > 0 {
+			g.sent[m.To] = m.Entries[n-1].Index
+		} else if g.cfg.LazyCommit && (m.Index <= g.matched[m.To] || m.Index == g.sent[m.To] && !g.beaten[m.To]) {
+			return // it says what is committed and nothing else
+		}
+		delete(g.beaten, m.To)
 	}
 	env.Send(g.logs.peers.node(m.To), Raft{Group: g.cfg.Name, Message: m})
 	if m.Type == raftpb.MsgSnap {
@@ -229,7 +239,7 @@ func (g *Group) roles(env nodes.Env, s *raft.SoftState) {
 	g.lead = s.Lead
 	switch leader := s.RaftState == raft.StateLeader; {
 	case leader && !g.leader:
-		g.leader, g.matched = true, map[uint64]uint64{}
+		g.leader, g.matched, g.sent, g.beaten = true, map[uint64]uint64{}, map[uint64]uint64{}, map[uint64]bool{}
 		env.Reached("raft: new leader")
 		env.Emit(Leads{Group: g.cfg.Name, Node: env.ID(), Term: g.hard.Term})
 		env.After(g.cfg.Tick, g.timer)
