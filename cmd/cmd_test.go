@@ -36,6 +36,13 @@ func labOf(t *testing.T, ctx context.Context, l labs.Lab, s screen, args ...stri
 }
 
 // broken is the lab with a mistake of its own.
+// able is a lab whose system can be asked for an operation.
+func able() labs.Lab {
+	l := register.Lab()
+	l.Operations = []labs.Operation{{Kind: "ops", Name: "split"}}
+	return l
+}
+
 func broken() labs.Lab {
 	l := register.Lab()
 	l.Outcome = func(any, any) history.Outcome { panic("out of cheese") }
@@ -97,6 +104,7 @@ func TestExitStatuses(t *testing.T) {
 		{name: "two labs", args: "run register register", want: Usage, err: "one argument too many"},
 		{name: "an unknown fault", args: "run register --nemesis partitoin", want: Usage, err: `unknown fault "partitoin": did you mean partition?`},
 		{name: "an unknown form", args: "run register --nemesis kill:al", want: Usage, err: `unknown form of kill "al": did you mean all?`},
+		{name: "an unknown operation", args: "run register --nemesis kill,ops:spilt", want: Usage, err: `unknown form of ops "spilt": did you mean split?`, lab: able()},
 		{name: "all and more", args: "run register --nemesis all,kill", want: Usage, err: "all stands alone"},
 		{name: "an unknown bug", args: "run register --bug ack-before-sink", want: Usage, err: `unknown bug "ack-before-sink": did you mean ack-before-sync?`},
 		{name: "a program that is not there", args: "run register --bin nope", want: Usage, err: "nope: no such file or directory"},

@@ -231,7 +231,7 @@ func (f runFlags) options(c *cobra.Command, lab labs.Lab) (labs.Options, error) 
 		o.Plan, err = readPlan(f.plan)
 		return o, err
 	}
-	if err := checkFaults(f.nemesis); err != nil {
+	if err := checkFaults(lab, f.nemesis); err != nil {
 		return o, err
 	}
 	return o, nil
@@ -302,7 +302,7 @@ func (f runFlags) demands(lab labs.Lab) (d labs.Demands, err error) {
 	return d, nil
 }
 
-func checkFaults(specs []string) error {
+func checkFaults(lab labs.Lab, specs []string) error {
 	if len(specs) == 0 {
 		return badly("--nemesis names no fault; none is a word for that")
 	}
@@ -325,14 +325,28 @@ func checkFaults(specs []string) error {
 		if !ok {
 			return badly("%s", unknown("fault", kind, append(known, whole...)))
 		}
-		if form != "" && !strings.Contains(form, "=") && !k.Open && !slices.Contains(k.Forms, form) {
-			return badly("%s", unknown("form of "+kind, form, k.Forms))
+		forms := k.Forms
+		if k.Open {
+			forms = operations(lab, kind)
+		}
+		if form != "" && !strings.Contains(form, "=") && !slices.Contains(forms, form) && !(k.Open && len(forms) == 0) {
+			return badly("%s", unknown("form of "+kind, form, forms))
 		}
 		if _, _, err := nemesis.Parse(spec); err != nil {
 			return badly("%w", err)
 		}
 	}
 	return nil
+}
+
+// operations are the names of a lab's own operations of a kind.
+func operations(lab labs.Lab, kind string) (names []string) {
+	for _, o := range lab.Operations {
+		if o.Kind == kind {
+			names = append(names, o.Name)
+		}
+	}
+	return names
 }
 
 func readPlan(path string) (nemesis.Schedule, error) {
