@@ -35,7 +35,6 @@ func labOf(t *testing.T, ctx context.Context, l labs.Lab, s screen, args ...stri
 	return status, o.String(), e.String()
 }
 
-// broken is the lab with a mistake of its own.
 // able is a lab whose system can be asked for an operation.
 func able() labs.Lab {
 	l := register.Lab()
@@ -43,6 +42,7 @@ func able() labs.Lab {
 	return l
 }
 
+// broken is the lab with a mistake of its own.
 func broken() labs.Lab {
 	l := register.Lab()
 	l.Outcome = func(any, any) history.Outcome { panic("out of cheese") }

@@ -167,7 +167,7 @@ func guarantees(t nodes.Topology) []labs.Guarantee {
 			ID: "A5", Name: "stale-reads-in-cut",
 			Statement: "While one region is cut off, 99 % of the reads of copies succeed everywhere, with no gap over 2 s.",
 			Under:     everything, Exercised: labs.CutsRegion,
-			Checker: j.available("reads of copies", 10, func(_ *facts, op *history.Op, _ string) bool {
+			Checker: j.available("reads of copies", 5, func(_ *facts, op *history.Op, _ string) bool {
 				in, ok := op.In.(q.Read)
 				return ok && in.Shard.Home() != op.Region
 			}),

@@ -8,6 +8,7 @@ const (
 	ackBeforeQuorum        = "ack-before-quorum"
 	dedupResetOnEpochBump  = "dedup-reset-on-epoch-bump"
 	dedupNotInSnapshot     = "dedup-not-in-snapshot"
+	dedupUnorderedCache    = "dedup-unordered-cache"
 	retryAsNew             = "retry-unknown-as-new"
 	refuseUnknown          = "refuse-unknown"
 	readPastApplied        = "read-past-applied"
@@ -23,6 +24,7 @@ const (
 	reportForgets        = "report-forgets"
 	resendsAsNew         = "resend-as-new"
 	copyGoesOn           = "mirror-skips"
+	copyUncommitted      = "mirror-uncommitted"
 	geoDedup             = "geo-dedup-ignores-producer"
 	dedupNotCopied       = "dedup-not-copied"
 	sinkNotIdempotent    = "sink-not-idempotent"
@@ -45,6 +47,10 @@ var bugs = []nodes.Bug{
 		Name:    dedupNotInSnapshot,
 		About:   "what a shard remembers of producers is no part of its snapshot, so after a restart a retry is taken again (Redpanda #5355, Pulsar #25861)",
 		Refutes: []string{"Q5"}, Seeds: 5,
+	}, {
+		Name:    dedupUnorderedCache,
+		About:   "when a shard forgets one of a producer's sends it is any of them and not the oldest, so a retry is refused though it was taken (Redpanda #5356)",
+		Refutes: []string{"Q6", "Q15"}, Nemesis: "lost-reply:all", Seeds: 5,
 	}, {
 		Name:    retryAsNew,
 		About:   "a gateway that hears nothing sends again under a new name (MongoDB SERVER-48307)",
@@ -101,6 +107,10 @@ var bugs = []nodes.Bug{
 		Name:    copyGoesOn,
 		About:   "a mirror takes in whatever it is brought, whether or not it goes on where the copy ends",
 		Refutes: []string{"Q2", "Q11", "Q14"}, Nemesis: "duplicate", Seeds: 2,
+	}, {
+		Name:    copyUncommitted,
+		About:   "a mirror is brought what the leader of the origin has proposed, though nobody may ever commit it",
+		Refutes: []string{"Q2", "Q11", "Q14"}, Nemesis: "partition:halves", Seeds: 5,
 	}, {
 		Name:    geoDedup,
 		About:   "a mirror takes a record for a duplicate when its number is not above the last one, whoever's that was (Pulsar #23697, #20128)",

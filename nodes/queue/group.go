@@ -36,7 +36,7 @@ type leader struct {
 
 	sends  []marked           // that wait to be proposed together
 	flying int                // puts that are proposed and not yet applied
-	ahead  map[Shard][]Record // what they will add, for two mistakes (foresee)
+	ahead  map[Shard][]Record // what they will add, for three mistakes (foresee)
 
 	errands map[string]int     // when questions to other groups may be asked again, by what they are about
 	done    map[finishing]bool // what other groups have said that it is finished
@@ -122,7 +122,7 @@ func (l *leader) take(env nodes.Env, a asker, body any) {
 	case Commit:
 		l.propose(env, a, &commit{Shard: b.Shard, Group: b.Group, Generation: b.Generation, Seq: b.Seq})
 	case Read:
-		l.confirmed(env, a, func(env nodes.Env) any { return l.labelled(l.m.read(b)) })
+		l.confirmed(env, a, func(env nodes.Env) any { return l.labelled(env, l.m.read(b)) })
 	case Describe:
 		l.confirmed(env, a, func(env nodes.Env) any { return l.m.describe(b.Home) })
 	case Lead:
@@ -235,7 +235,7 @@ func (l *leader) send(env nodes.Env, a asker, b Send) {
 	l.mark++
 	l.waiting[l.mark] = a
 	l.sends = append(l.sends, marked{l.mark, b})
-	if l.m.bug == ackBeforeQuorum || l.m.bug == readPastApplied {
+	if l.m.bug == ackBeforeQuorum || l.m.bug == readPastApplied || l.m.bug == copyUncommitted {
 		l.foresee(env, b)
 	}
 	if l.flying < maxFlying {
@@ -290,24 +290,16 @@ func (l *leader) poll(env nodes.Env, a asker, b Poll) {
 	}
 }
 
-// try answers a poll, unless it has to wait. A poll shows what is applied, and so what is committed; it asks no quorum,
-// so it may be a little behind, as any answer is by the time it arrives.
+// try answers a poll, unless it has to wait. What it shows is confirmed by a quorum: one that was deposed, and has not heard
+// of a newer generation, would go on to deliver under the old one.
 func (l *leader) try(env nodes.Env, p *poll) (answered bool) {
-	s := l.m.shards[p.Shard]
-	if s == nil {
-		l.answer(env, p.asker, Elsewhere{})
+	if no := l.denied(env, p); no != nil {
+		l.answer(env, p.asker, no)
 		return true
 	}
+	s := l.m.shards[p.Shard]
 	c := s.groups[p.Group]
-	k := l.m.regimes[s.home]
-	switch {
-	case k.Region != l.Region:
-		l.answer(env, p.asker, Elsewhere{})
-		return true
-	case p.Generation < k.Generation*generations || c != nil && p.Generation < c.Generation:
-		env.Reached("queue: a poll of an old generation was refused")
-		l.answer(env, p.asker, Refused{"a newer generation of the group has been seen"})
-		return true
+	switch ahead := l.ahead[p.Shard]; {
 	case c == nil || p.Generation > c.Generation:
 		if !p.asked {
 			p.asked = l.offer(env, &claim{Shard: p.Shard, Group: p.Group, Generation: p.Generation})
@@ -316,22 +308,35 @@ func (l *leader) try(env nodes.Env, p *poll) (answered bool) {
 	case !c.Open:
 		l.open(env, s, p.Group)
 		return false
-	case p.After+1 < s.First:
-		l.answer(env, p.asker, Gone{p.Shard, s.First})
+	case l.m.bug == readPastApplied && p.After == s.end() && len(ahead) > 0:
+		l.answer(env, p.asker, Records{Shard: s.Shard, Records: slices.Clone(ahead), End: s.end() + uint64(len(ahead))})
 		return true
-	}
-	if p.After >= s.end() && !s.Sealed && p.ticks > 0 && len(l.ahead[p.Shard]) == 0 {
+	case p.After >= s.end() && !s.Sealed && p.ticks > 0:
 		return false
 	}
-	r := s.records(p.After, p.Max)
-	if ahead := l.ahead[p.Shard]; l.m.bug == readPastApplied && len(r.Records) == 0 && p.After == s.end() && len(ahead) > 0 {
-		r.Records, r.End = slices.Clone(ahead), s.end()+uint64(len(ahead))
-	}
-	l.answer(env, p.asker, r)
+	l.confirmed(env, p.asker, func(env nodes.Env) any {
+		if no := l.denied(env, p); no != nil {
+			return no
+		}
+		return l.m.read(Read{p.Shard, p.After, p.Max})
+	})
 	return true
 }
 
-// foresee is the part that two mistakes share: it takes it that what is proposed will be committed, in that order.
+// denied is what a poll is answered that will be shown nothing here; nil if it may be.
+func (l *leader) denied(env nodes.Env, p *poll) any {
+	s := l.m.shards[p.Shard]
+	if s == nil || l.m.regimes[s.home].Region != l.Region {
+		return Elsewhere{}
+	}
+	if c := s.groups[p.Group]; p.Generation < l.m.regimes[s.home].Generation*generations || c != nil && p.Generation < c.Generation {
+		env.Reached("queue: a poll of an old generation was refused")
+		return Refused{"a newer generation of the group has been seen"}
+	}
+	return nil
+}
+
+// foresee is the part that three mistakes share: it takes it that what is proposed will be committed, in that order.
 func (l *leader) foresee(env nodes.Env, b Send) {
 	s := l.m.live(b.Home, HashOf(b.Key))
 	if how, _ := s.standing(b.Producer, b.Number, uint64(len(b.Values))); how != fresh {
@@ -363,7 +368,7 @@ func (s *shard) records(after uint64, limit int) Records {
 	return r
 }
 
-// read shows a part of a shard to nobody in particular.
+// read shows a part of a shard, or says that it is gone.
 func (m *machine) read(b Read) any {
 	s := m.shards[b.Shard]
 	switch {

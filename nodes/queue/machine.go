@@ -168,7 +168,11 @@ func (m *machine) put(env nodes.Env, b *Send) any {
 		s.add(Record{Producer: b.Producer, Number: b.Number + uint64(i), Key: b.Key, Value: v}, m.clock)
 		m.prefix(env, s, s.end())
 	}
-	s.remember(b.Producer, run{b.Number, uint64(len(b.Values)), s.Shard, seq})
+	s.remember(b.Producer, run{b.Number, uint64(len(b.Values)), s.Shard, seq}, m.clock)
+	if p := s.producers[b.Producer]; m.bug == dedupUnorderedCache && len(p.Runs) == Window {
+		at := int(pack.Mix(seq) % Window)
+		p.Runs = slices.Delete(p.Runs, at, at+1)
+	}
 	if extra := len(s.Lines) - maxLines; extra >= maxLines/16 {
 		s.drop(min(s.First+uint64(extra), m.copiedTo(s)+1))
 	}
@@ -222,6 +226,7 @@ func (c *age) apply(_ nodes.Env, m *machine) {
 		}
 	}
 	for _, s := range m.list {
+		s.forget(m.clock - rememberedMs)
 		if m.regimes[s.home].Region == m.Region { // a copy is dropped when its origin is
 			m.retain(s)
 		}
@@ -258,9 +263,9 @@ func (m *machine) retain(s *shard) {
 	}
 }
 
-// aging says whether retain may have something to drop one day.
+// aging says whether there may be something to drop or to forget one day.
 func (m *machine) aging() bool {
-	return slices.ContainsFunc(m.list, func(s *shard) bool { return len(s.Lines) > 0 })
+	return slices.ContainsFunc(m.list, func(s *shard) bool { return len(s.Lines)+len(s.producers) > 0 })
 }
 
 // A snapshot asks every member to take one.

@@ -28,7 +28,7 @@ const (
 type Pull struct {
 	Group     string   `json:"group"`
 	By        string   `json:"by"`
-	Asked     uint64   `json:"asked"` // when, in the asking node's ticks
+	Asked     int64    `json:"asked"` // when, in ms of the asking node's clock
 	Keyspaces []Wanted `json:"keyspaces"`
 }
 
@@ -46,7 +46,7 @@ type Wanted struct {
 type Pulled struct {
 	Group     string    `json:"group"` // that asked
 	From      string    `json:"from"`
-	Asked     uint64    `json:"asked"`
+	Asked     int64     `json:"asked"`
 	Keyspaces []Brought `json:"keyspaces,omitempty"`
 }
 
@@ -92,12 +92,12 @@ type heldPull struct {
 type mirrors struct {
 	pulls  []*pull
 	held   []*heldPull
-	fresh  map[string]uint64           // by keyspace: when, in this node's ticks, what is here was all there was
+	fresh  map[string]int64            // by keyspace: when, in ms of this node's clock, what is here was all there was
 	copies map[string]map[Shard]uint64 // by group of another region: how far its copies are
 }
 
 func newMirrors(l *Layout, region string) mirrors {
-	m := mirrors{fresh: map[string]uint64{}, copies: map[string]map[Shard]uint64{}}
+	m := mirrors{fresh: map[string]int64{}, copies: map[string]map[Shard]uint64{}}
 	for _, r := range l.Regions {
 		if region != "" && r != region {
 			m.pulls = append(m.pulls, &pull{region: r})
@@ -117,7 +117,7 @@ func (l *leader) mirrorTick(env nodes.Env) {
 			l.n.rotate(to)
 		}
 		p.out, p.wait = true, pullPatience
-		env.Send(l.n.leaderOf(to), Pull{to, l.Name, l.n.ticks, l.m.wanted(p.region)})
+		env.Send(l.n.leaderOf(to), Pull{to, l.Name, env.Now().UnixMilli(), l.m.wanted(p.region)})
 	}
 	for _, h := range slices.Clone(l.held) {
 		h.ticks++
@@ -182,13 +182,13 @@ func (l *leader) copiedAll() []Cursor {
 }
 
 // labelled says of a copy that it is one, and how old.
-func (l *leader) labelled(answer any) any {
+func (l *leader) labelled(env nodes.Env, answer any) any {
 	r, ok := answer.(Records)
 	if !ok || l.m.regimes[r.Shard.Home()].Region == l.Region {
 		return answer
 	}
 	r.Copy = true
-	if ms, ok := l.lagMs(r.Shard.Home()); ok && !r.Sealed {
+	if ms, ok := l.lagMs(env, r.Shard.Home()); ok && !r.Sealed {
 		r.LagMs = ms
 	} else if !r.Sealed {
 		r.LagMs = unknownLagMs
@@ -203,12 +203,32 @@ func (l *leader) bring(env nodes.Env, h *heldPull) {
 		return
 	}
 	l.held = slices.DeleteFunc(l.held, func(o *heldPull) bool { return o == h })
+	if l.m.bug == copyUncommitted {
+		all, _ := l.m.brought(&h.Pull)
+		env.Send(h.from, Pulled{h.By, l.Region, h.Asked, l.foreseen(h.Keyspaces, all)})
+		return
+	}
 	l.log.Read(env, func(env nodes.Env, ok bool) {
 		if ok {
 			all, _ := l.m.brought(&h.Pull)
 			env.Send(h.from, Pulled{h.By, l.Region, h.Asked, all})
 		}
 	})
+}
+
+// foreseen adds to what is brought of shards whose copies are whole what is proposed for them: a mistake.
+func (l *leader) foreseen(wanted []Wanted, all []Brought) []Brought {
+	for _, w := range wanted {
+		for _, c := range w.Shards {
+			s, ahead := l.m.shards[c.Shard], l.ahead[c.Shard]
+			if len(ahead) == 0 || s == nil || s.Sealed || s.end() != c.Seq || !l.m.serves(w.Home, w.Generation) {
+				continue
+			}
+			u := Update{Shard: s.Shard, After: c.Seq, Records: ahead, End: c.Seq + uint64(len(ahead)), First: s.First}
+			all = append(all, Brought{Home: w.Home, Generation: w.Generation, Known: w.Known, After: w.Names, Shards: []Update{u}})
+		}
+	}
+	return all
 }
 
 // brought is what is new for who asks, and whether that is anything.
@@ -281,7 +301,7 @@ func (l *leader) onPulled(env nodes.Env, b Pulled) {
 				c.Keyspaces = append(c.Keyspaces, k)
 				continue
 			}
-			l.all(k.Home, b.Asked)
+			l.all(env, k.Home, b.Asked)
 		}
 		if c.Keyspaces == nil {
 			p.out, p.wait = false, 1
@@ -292,23 +312,24 @@ func (l *leader) onPulled(env nodes.Env, b Pulled) {
 }
 
 // all notes that all is here that there was when a pull was sent.
-func (l *leader) all(home string, asked uint64) {
-	if l != nil && asked <= l.n.ticks {
+func (l *leader) all(env nodes.Env, home string, asked int64) {
+	if l != nil && asked <= env.Now().UnixMilli() {
 		l.fresh[home] = max(l.fresh[home], asked)
 	}
 }
 
 // lagMs is how long ago it was certain that there is no more than a copy has; ok is false if that never was, as far as
-// this leader knows.
-func (l *leader) lagMs(home string) (ms int64, ok bool) {
+// this leader knows. It is the node's clock that says so: ticks come late on a machine that is busy, and a label may not
+// say less than is true.
+func (l *leader) lagMs(env nodes.Env, home string) (ms int64, ok bool) {
 	at, ok := l.fresh[home]
-	return int64(l.n.ticks-at+1) * tick.Milliseconds(), ok
+	return max(0, env.Now().UnixMilli()-at) + 1, ok
 }
 
 // A copied is what was pulled from another region.
 type copied struct {
 	From      string
-	Asked     uint64 // the leader's own time: nothing to the machine
+	Asked     int64 // the leader's own time: nothing to the machine
 	Keyspaces []Brought
 }
 
@@ -316,7 +337,7 @@ func (*copied) kind() kind { return copiedKind }
 
 func (c *copied) pack(p *pack.Pack) {
 	p.Text(&c.From)
-	p.Number(&c.Asked)
+	p.Signed(&c.Asked)
 	pack.List(p, &c.Keyspaces, (*Brought).pack)
 }
 
@@ -358,7 +379,7 @@ func (c *copied) apply(env nodes.Env, m *machine) {
 			all = all && whole
 		}
 		if all {
-			m.lead.all(b.Home, c.Asked)
+			m.lead.all(env, b.Home, c.Asked)
 		}
 	}
 	m.lead.pulledFrom(c.From)

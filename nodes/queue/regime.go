@@ -224,6 +224,7 @@ func recognize(producers map[string]*producer, in Shard, l *line) {
 		p = &producer{Name: l.Producer}
 		producers[l.Producer] = p
 	}
+	p.At = max(p.At, l.At)
 	if n := len(p.Runs); n > 0 {
 		r := &p.Runs[n-1]
 		if r.Shard == in && r.Number+r.Count == l.Number && r.Seq+r.Count == l.Seq {
@@ -241,7 +242,7 @@ func recognize(producers map[string]*producer, in Shard, l *line) {
 func cloned(producers map[string]*producer) map[string]*producer {
 	all := make(map[string]*producer, len(producers))
 	for name, p := range producers {
-		all[name] = &producer{p.Name, p.Last, p.Floor, slices.Clone(p.Runs), slices.Clone(p.Since)}
+		all[name] = &producer{p.Name, p.Last, p.Floor, slices.Clone(p.Runs), slices.Clone(p.Since), p.At}
 	}
 	return all
 }

@@ -1,14 +1,18 @@
 package queue
 
 import (
+	"maps"
 	"slices"
 
 	"faultlab/nodes/pack"
 )
 
-// Window is how many of a producer's last sends a shard remembers with their places: the window of deduplication. It is
-// part of the replicated state and of snapshots, and children inherit it from their parents.
-const Window = 64
+// The window of deduplication: so many of a producer's last sends a shard remembers with their places, and for so long
+// after the last of them. It is part of the replicated state and of snapshots, and children inherit it from their parents.
+const (
+	Window       = 64
+	rememberedMs = 300_000
+)
 
 // A shard is one shard as a group holds it: its own, live or sealed, or a copy of another region's.
 type shard struct {
@@ -46,6 +50,7 @@ type producer struct {
 	Floor uint64  // numbers up to this one have been forgotten
 	Runs  []run   // the last sends, by Number
 	Since numbers // all that came since the first promotion
+	At    int64   // the machine's clock when it last sent
 }
 
 // A run is a send that was taken: so many numbers from Number on have places from Seq on, in this shard or in a parent.
@@ -135,14 +140,23 @@ func (s *shard) standing(name string, number, count uint64) (standing, run) {
 	return passed, run{}
 }
 
-// remember notes that a send was taken.
-func (s *shard) remember(name string, r run) {
+// remember notes that a send was taken, and when.
+func (s *shard) remember(name string, r run, at int64) {
 	p := s.producers[name]
 	if p == nil {
 		p = &producer{Name: name}
 		s.producers[name] = p
 	}
 	p.take(r)
+	p.At = at
+}
+
+// forget forgets producers that have sent nothing since: who is silent for so long and asks again is somebody else. Those
+// who sent since a promotion are kept, since what a tail holds of theirs may be sent again at any time.
+func (s *shard) forget(since int64) {
+	old := func(_ string, p *producer) bool { return p.At < since && p.Since == nil }
+	maps.DeleteFunc(s.base, old)
+	maps.DeleteFunc(s.producers, old)
 }
 
 func (p *producer) take(r run) {
@@ -171,8 +185,8 @@ func (p *producer) take(r run) {
 	}
 }
 
-// inherit adds what a parent remembers of a producer.
-func (s *shard) inherit(from *producer) {
+// inherit adds what a parent remembers of a producer, as if it had just sent: the parent's clock was another one.
+func (s *shard) inherit(from *producer, at int64) {
 	p := s.producers[from.Name]
 	if p == nil {
 		p = &producer{Name: from.Name}
@@ -186,7 +200,7 @@ func (s *shard) inherit(from *producer) {
 			p.Since = p.Since.add(n)
 		}
 	}
-	p.Last, p.Floor = max(p.Last, from.Last), max(p.Floor, from.Floor)
+	p.Last, p.Floor, p.At = max(p.Last, from.Last), max(p.Floor, from.Floor), at
 }
 
 func (p *producer) pack(b *pack.Pack) {
@@ -195,6 +209,7 @@ func (p *producer) pack(b *pack.Pack) {
 	b.Number(&p.Floor)
 	pack.List(b, &p.Runs, (*run).pack)
 	pack.List(b, (*[]interval)(&p.Since), (*interval).pack)
+	b.Signed(&p.At)
 }
 
 func (r *run) pack(p *pack.Pack) {

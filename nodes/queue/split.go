@@ -194,7 +194,7 @@ func (m *machine) adopt(env nodes.Env, c *adopt) bool {
 func (m *machine) inherit(s *shard, c *adopt) {
 	for _, p := range c.Producers {
 		if m.bug != dedupResetOnEpochBump {
-			s.inherit(p)
+			s.inherit(p, m.clock)
 		}
 	}
 	for _, from := range c.Cursors {

@@ -211,7 +211,7 @@ func (c *putBack) apply(env nodes.Env, m *machine) {
 				continue
 			}
 			s.add(r, m.clock)
-			s.remember(r.Producer, run{r.Number, 1, s.Shard, s.end()})
+			s.remember(r.Producer, run{r.Number, 1, s.Shard, s.end()}, m.clock)
 			m.prefix(env, s, s.end())
 			m.lead.added(s, 1)
 		}

@@ -20,6 +20,7 @@ import (
 	"faultlab/labs"
 	"faultlab/labs/labstest"
 	"faultlab/labs/multimaster"
+	"faultlab/labs/queue"
 	"faultlab/nemesis"
 	"faultlab/nodes"
 	"faultlab/nodes/cluster/docker"
@@ -31,7 +32,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-") {
 		quick := brief()
 		quick.Name = "brief"
-		os.Exit(cmd.Main(multimaster.Lab(), quick, labstest.Lab(), labs.Lab{Name: "mortal", System: mortals}))
+		os.Exit(cmd.Main(multimaster.Lab(), queue.Lab(), quick, labstest.Lab(), labs.Lab{Name: "mortal", System: mortals}))
 	}
 	if os.Getenv("LAB_DOCKER") != "" {
 		if _, err := docker.Check(context.Background()); err != nil {
@@ -451,6 +452,27 @@ func TestTheGuaranteesHoldOnContainers(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A queue that is cut and killed keeps what it promised, and clients read more than a thousand acknowledged records from
+// the copies of both other regions.
+func TestTheQueueIsReadFromAllItsCopiesOnContainers(t *testing.T) {
+	needDocker(t)
+	run, err := labs.Do(context.Background(), queue.Lab(), labs.Options{Seed: 1, Time: 20 * time.Second, Nemesis: []string{"partition", "kill"}, Start: start, On: "docker"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range run.Broken {
+		t.Errorf("%s", b)
+	}
+	for _, g := range run.Judged {
+		if g.Verdict == history.Fail {
+			t.Errorf("%s: %s", g.ID, g.Reason)
+		}
+		if n, _ := g.Evidence["read from all copies"].(int); g.ID == "Q11" && n < 1000 {
+			t.Errorf("%d acknowledged records were read from the copies of both other regions", n)
+		}
 	}
 }
 
