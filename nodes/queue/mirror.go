@@ -2,6 +2,7 @@ package queue
 
 import (
 	"slices"
+	"time"
 
 	"faultlab/nodes"
 	"faultlab/nodes/pack"
@@ -28,7 +29,7 @@ const (
 type Pull struct {
 	Group     string   `json:"group"`
 	By        string   `json:"by"`
-	Asked     int64    `json:"asked"` // when, in ms of the asking node's clock
+	Asked     uint64   `json:"asked"` // when, by the asking node's clock, in nanoseconds
 	Keyspaces []Wanted `json:"keyspaces"`
 }
 
@@ -46,7 +47,7 @@ type Wanted struct {
 type Pulled struct {
 	Group     string    `json:"group"` // that asked
 	From      string    `json:"from"`
-	Asked     int64     `json:"asked"`
+	Asked     uint64    `json:"asked"`
 	Keyspaces []Brought `json:"keyspaces,omitempty"`
 }
 
@@ -92,12 +93,12 @@ type heldPull struct {
 type mirrors struct {
 	pulls  []*pull
 	held   []*heldPull
-	fresh  map[string]int64            // by keyspace: when, in ms of this node's clock, what is here was all there was
+	fresh  map[string]uint64           // by keyspace: when, by this node's clock, what is here was all there was
 	copies map[string]map[Shard]uint64 // by group of another region: how far its copies are
 }
 
 func newMirrors(l *Layout, region string) mirrors {
-	m := mirrors{fresh: map[string]int64{}, copies: map[string]map[Shard]uint64{}}
+	m := mirrors{fresh: map[string]uint64{}, copies: map[string]map[Shard]uint64{}}
 	for _, r := range l.Regions {
 		if region != "" && r != region {
 			m.pulls = append(m.pulls, &pull{region: r})
@@ -117,7 +118,7 @@ func (l *leader) mirrorTick(env nodes.Env) {
 			l.n.rotate(to)
 		}
 		p.out, p.wait = true, pullPatience
-		env.Send(l.n.leaderOf(to), Pull{to, l.Name, env.Now().UnixMilli(), l.m.wanted(p.region)})
+		env.Send(l.n.leaderOf(to), Pull{to, l.Name, clock(env), l.m.wanted(p.region)})
 	}
 	for _, h := range slices.Clone(l.held) {
 		h.ticks++
@@ -312,24 +313,31 @@ func (l *leader) onPulled(env nodes.Env, b Pulled) {
 }
 
 // all notes that all is here that there was when a pull was sent.
-func (l *leader) all(env nodes.Env, home string, asked int64) {
-	if l != nil && asked <= env.Now().UnixMilli() {
+func (l *leader) all(env nodes.Env, home string, asked uint64) {
+	if l != nil && asked <= clock(env) {
 		l.fresh[home] = max(l.fresh[home], asked)
 	}
 }
 
 // lagMs is how long ago it was certain that there is no more than a copy has; ok is false if that never was, as far as
-// this leader knows. It is the node's clock that says so: ticks come late on a machine that is busy, and a label may not
-// say less than is true.
+// this leader knows. It goes by the clock of the node, since ticks come late to one that is busy; where a clock goes back
+// it may say too little.
 func (l *leader) lagMs(env nodes.Env, home string) (ms int64, ok bool) {
 	at, ok := l.fresh[home]
-	return max(0, env.Now().UnixMilli()-at) + 1, ok
+	now := clock(env)
+	if !ok || now < at {
+		return 0, false
+	}
+	return time.Duration(now-at).Milliseconds() + 1, true
 }
+
+// clock is a node's time in nanoseconds.
+func clock(env nodes.Env) uint64 { return uint64(env.Now().UnixNano()) }
 
 // A copied is what was pulled from another region.
 type copied struct {
 	From      string
-	Asked     int64 // the leader's own time: nothing to the machine
+	Asked     uint64 // the leader's own time: nothing to the machine
 	Keyspaces []Brought
 }
 
@@ -337,7 +345,7 @@ func (*copied) kind() kind { return copiedKind }
 
 func (c *copied) pack(p *pack.Pack) {
 	p.Text(&c.From)
-	p.Signed(&c.Asked)
+	p.Number(&c.Asked)
 	pack.List(p, &c.Keyspaces, (*Brought).pack)
 }
 
