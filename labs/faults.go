@@ -112,7 +112,7 @@ func (lab Lab) ground(t nodes.Topology, o Options) nemesis.Ground {
 		g.Roles = nil
 	}
 	for _, o := range lab.Operations {
-		g.Operations = append(g.Operations, nemesis.Operation{Kind: o.Kind, Name: o.Name, Aims: o.Aims(t)})
+		g.Operations = append(g.Operations, nemesis.Operation{Kind: o.Kind, Name: o.Name, Aims: o.Aims(t), Takes: o.Takes})
 	}
 	return g
 }

@@ -85,6 +85,7 @@ type Operation struct {
 	Do    func(nemesis.Aim) any                            // the request for it
 	Undo  func(nemesis.Aim) any                            // nil: there is nothing to undo
 	Ask   func(t nodes.Topology, a nemesis.Aim) []nodes.ID // members to ask, in turn
+	Takes time.Duration                                    // how long the system may need for it, if that is longer than a fault may be
 }
 
 // Defaults are a lab's own values for what the command line leaves open.

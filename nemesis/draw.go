@@ -208,6 +208,12 @@ func (d *deck) episode(r *rand.Rand, at, harm time.Duration, two bool) []Fault {
 	}
 	second, ok := d.deal(at, first)
 	if ok {
+		for late > 0 && part(100)-part(late) < d.g.takes(second) {
+			late--
+		}
+		for early < 100 && part(early) < d.g.takes(first) {
+			early++
+		}
 		return []Fault{done(first, 0, early), done(second, late, 100)}
 	}
 	if second.Kind == "" {

@@ -251,3 +251,23 @@ func TestMembersThatLostTheirPromisesCountUntilTheyAreReplaced(t *testing.T) {
 		}
 	}
 }
+
+func TestAnOperationHasTheTimeThatItTakes(t *testing.T) {
+	g := nine()
+	shortest := func(takes time.Duration) time.Duration {
+		g.Operations = []Operation{{Kind: "ops", Name: "promote", Aims: []Aim{{Group: "A"}}, Takes: takes}}
+		least := time.Hour
+		for seed := range uint64(50) {
+			s, _ := Draw(rand.New(rand.NewPCG(seed, 1)), g, []string{"ops", "slow"}, time.Minute, newFake())
+			for _, f := range s {
+				if f.Kind == "ops" {
+					least = min(least, f.For)
+				}
+			}
+		}
+		return least
+	}
+	if any, least := shortest(0), shortest(4*time.Second); any > 3*time.Second || least < 4*time.Second {
+		t.Errorf("an operation that takes 4 s is given %v, and any other %v", least, any)
+	}
+}

@@ -50,6 +50,9 @@ type Operation struct {
 	Kind string // the one of the two that does it
 	Name string // the Form of a fault that does it
 	Aims []Aim  // what it can be done to; a fault is drawn for one of them
+
+	// Takes is how long the system may need for it: a fault that is drawn lasts as long, if there is room.
+	Takes time.Duration
 }
 
 // An Aim is what an Operation is done to.

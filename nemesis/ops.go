@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"time"
 )
 
 // What can be done is the lab's to say: its operations are the forms.
@@ -63,6 +64,16 @@ func (g Ground) operations(kind string) []string {
 		}
 	}
 	return names
+}
+
+// takes is how long the operation of a fault may need; 0 if nobody says, or it does none.
+func (g Ground) takes(f Fault) time.Duration {
+	for _, o := range g.Operations {
+		if o.Kind == f.Kind && o.Name == f.Form {
+			return o.Takes
+		}
+	}
+	return 0
 }
 
 // possible says what is wrong with a fault's operation, on this ground.

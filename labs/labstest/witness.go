@@ -2,6 +2,9 @@
 // is healed. The test of a runtime calls Faults and Misuse with what starts its clusters; then it cannot forget a kind of
 // fault, nor a form of one, since both go through nemesis.Kinds. It asserts nothing of how fast a runtime is, and judges
 // no system: its nodes only tell what befell them.
+//
+// It also holds what the tests of all labs have in common: a Trial does a lab's runs, catches its known bugs, and asserts
+// that it holds, that it repeats itself, and that its guide is true.
 package labstest
 
 import (

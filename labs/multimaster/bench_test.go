@@ -3,20 +3,14 @@
 package multimaster_test
 
 import (
-	"context"
 	"flag"
 	"io"
-	"path/filepath"
-	"runtime"
-	"runtime/debug"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
 	"faultlab/checker/history"
 	"faultlab/labs"
-	"faultlab/labs/multimaster"
 	"faultlab/labs/report"
 	mm "faultlab/nodes/multimaster"
 )
@@ -27,8 +21,7 @@ var hour = flag.Bool("hour", false, "let BenchmarkLength do a run of an hour too
 // its run folder.
 func BenchmarkRun(b *testing.B) { benchmarkRun(b, time.Minute) }
 
-// BenchmarkLength shows what a second costs in runs of other lengths: it may not grow. The peak is that of the whole
-// process so far, so it is that of the run where lengths rise.
+// BenchmarkLength shows what a second costs in runs of other lengths: it may not grow.
 func BenchmarkLength(b *testing.B) {
 	lengths := []time.Duration{time.Minute, 10 * time.Minute}
 	if *hour {
@@ -40,33 +33,10 @@ func BenchmarkLength(b *testing.B) {
 }
 
 func benchmarkRun(b *testing.B, length time.Duration) {
-	defer debug.SetGCPercent(debug.SetGCPercent(400)) // as cmd has it
-	lab := multimaster.Lab()
-	dir := filepath.Join(b.TempDir(), "run")
-	var virtual time.Duration
-	var events, operations int
-	var median time.Duration
-	began := processorTime(b)
-	for b.Loop() {
-		run, err := labs.Do(context.Background(), lab, labs.Options{Seed: 1, Nemesis: []string{"partition"}, Time: length, Start: simulated})
-		if err != nil {
-			b.Fatal(err)
-		}
-		page := func(w io.Writer) error { return report.Write(w, run, report.Options{Files: labs.Files()}) }
-		if _, err := run.Save(dir, labs.Origin{}, lab.System, page); err != nil {
-			b.Fatal(err)
-		}
-		virtual += run.History.End
-		median = commitMedian(run)
-		events, operations = len(run.History.Events), len(run.History.Ops)
-	}
-	spent := processorTime(b) - began
-	b.ReportMetric(virtual.Seconds()/spent.Seconds(), "virtual-s/cpu-s")
-	b.ReportMetric(virtual.Seconds()/b.Elapsed().Seconds(), "virtual-s/s")
-	b.ReportMetric(float64(spent.Milliseconds())/virtual.Seconds(), "cpu-ms/virtual-s")
-	b.ReportMetric(peak(b), "MB-peak")
-	b.ReportMetric(float64(events)/float64(operations), "events/op")
-	b.ReportMetric(float64(median.Microseconds())/1000, "commit-p50-virtual-ms")
+	run := trial.Cost(b, labs.Options{Seed: 1, Nemesis: []string{"partition"}, Time: length}, func(w io.Writer, run *labs.Run) error {
+		return report.Write(w, run, report.Options{Files: labs.Files()})
+	})
+	b.ReportMetric(float64(commitMedian(run).Microseconds())/1000, "commit-p50-virtual-ms")
 }
 
 // commitMedian is the median time, while nothing is broken, in which a transaction that writes to one range of its
@@ -88,26 +58,4 @@ func commitMedian(run *labs.Run) time.Duration {
 	}
 	slices.Sort(took)
 	return took[len(took)/2]
-}
-
-// processorTime is what this process has used, in user and in system mode.
-func processorTime(b *testing.B) time.Duration {
-	u := usage(b)
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// peak is the most memory that this process has held, in MB.
-func peak(b *testing.B) float64 {
-	unit := 1024.0
-	if runtime.GOOS == "darwin" {
-		unit = 1
-	}
-	return float64(usage(b).Maxrss) * unit / 1e6
-}
-
-func usage(b *testing.B) (u syscall.Rusage) {
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return u
 }

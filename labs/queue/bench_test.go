@@ -3,19 +3,13 @@
 package queue_test
 
 import (
-	"context"
 	"io"
-	"path/filepath"
-	"runtime"
-	"runtime/debug"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
 	"faultlab/checker/history"
 	"faultlab/labs"
-	"faultlab/labs/queue"
 	"faultlab/labs/report"
 	q "faultlab/nodes/queue"
 )
@@ -32,30 +26,10 @@ func BenchmarkLength(b *testing.B) {
 }
 
 func benchmarkRun(b *testing.B, length time.Duration) {
-	defer debug.SetGCPercent(debug.SetGCPercent(400)) // as cmd has it
-	lab := queue.Lab()
-	dir := filepath.Join(b.TempDir(), "run")
-	var virtual, median time.Duration
-	var events, operations, records int
-	began := processorTime(b)
-	for b.Loop() {
-		run, err := labs.Do(context.Background(), lab, labs.Options{Seed: 1, Nemesis: []string{"partition"}, Time: length, Start: simulated})
-		if err != nil {
-			b.Fatal(err)
-		}
-		page := func(w io.Writer) error { return report.Write(w, run, report.Options{Files: labs.Files()}) }
-		if _, err := run.Save(dir, labs.Origin{}, lab.System, page); err != nil {
-			b.Fatal(err)
-		}
-		virtual += run.History.End
-		median, records = sends(run)
-		events, operations = len(run.History.Events), len(run.History.Ops)
-	}
-	spent := processorTime(b) - began
-	b.ReportMetric(virtual.Seconds()/spent.Seconds(), "virtual-s/cpu-s")
-	b.ReportMetric(float64(spent.Milliseconds())/virtual.Seconds(), "cpu-ms/virtual-s")
-	b.ReportMetric(peak(b), "MB-peak")
-	b.ReportMetric(float64(events)/float64(operations), "events/op")
+	run := trial.Cost(b, labs.Options{Seed: 1, Nemesis: []string{"partition"}, Time: length}, func(w io.Writer, run *labs.Run) error {
+		return report.Write(w, run, report.Options{Files: labs.Files()})
+	})
+	median, records := sends(run)
 	b.ReportMetric(float64(records), "records")
 	b.ReportMetric(float64(median.Microseconds())/1000, "send-p50-virtual-ms")
 }
@@ -76,26 +50,4 @@ func sends(run *labs.Run) (median time.Duration, records int) {
 	}
 	slices.Sort(took)
 	return took[len(took)/2], records
-}
-
-// processorTime is what this process has used, in user and in system mode.
-func processorTime(b *testing.B) time.Duration {
-	u := usage(b)
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// peak is the most memory that this process has held, in MB.
-func peak(b *testing.B) float64 {
-	unit := 1024.0
-	if runtime.GOOS == "darwin" {
-		unit = 1
-	}
-	return float64(usage(b).Maxrss) * unit / 1e6
-}
-
-func usage(b *testing.B) (u syscall.Rusage) {
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return u
 }

@@ -108,7 +108,7 @@ func (k *consumer) done(w *workload, c *labs.Client, op *history.Op) {
 			}
 		}
 	case q.Commit:
-		k.member(in.Group, in.Member).committed(w, in, op)
+		k.member(in.Group, in.Member).committed(op)
 	case q.Effects:
 		if out, ok := op.Out.(q.Effected); ok && op.Outcome == history.OK {
 			if n := len(out.Names); n > 0 {
@@ -180,11 +180,9 @@ func (m *member) polled(in q.Poll, op *history.Op) {
 	}
 }
 
-func (m *member) committed(w *workload, in q.Commit, op *history.Op) {
-	switch out := op.Out.(type) {
+func (m *member) committed(op *history.Op) {
+	switch op.Out.(type) {
 	case q.Committed:
-		p := progress{in.Group, in.Shard}
-		w.committed[p] = max(w.committed[p], out.Seq)
 		m.commit = nil
 	case q.Refused:
 		m.joined, m.commit, m.deliver = false, nil, nil
@@ -227,10 +225,20 @@ func (w *workload) drained(region string) bool {
 	}
 	for _, s := range shards {
 		for _, group := range []string{plainGroup, sinkGroup} {
-			if w.committed[progress{group, s.Shard}] < s.End {
+			if cursorOf(s, group) < s.End {
 				return false
 			}
 		}
 	}
 	return true
+}
+
+// cursorOf returns how far a group has dealt with a shard, as that is described.
+func cursorOf(s q.State, group string) uint64 {
+	for _, c := range s.Cursors {
+		if c.Group == group {
+			return c.Seq
+		}
+	}
+	return 0
 }

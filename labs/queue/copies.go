@@ -31,10 +31,12 @@ func prefixView(e *history.Event) (checker.Digest, bool) {
 	return checker.Digest{Group: p.Shard.String(), Index: p.Seq, Sum: strconv.FormatUint(p.Sum, 16)}, true
 }
 
-// repaired judges that comparing copies finds nothing to repair, and that copies hold what somebody sent.
+// repaired judges that comparing copies finds nothing to repair, and that copies hold what somebody sent. It counts the
+// acknowledged records that clients have read from the copies of all other regions.
 func (j *judge) repaired(h *history.History) history.Result {
 	f := j.facts(h)
 	compared, read := 0, 0
+	readers := map[id][]string{} // the regions whose copies showed a record
 	for i := range h.Ops {
 		switch out := h.Ops[i].Out.(type) {
 		case q.Reconciled:
@@ -49,13 +51,29 @@ func (j *judge) repaired(h *history.History) history.Result {
 			}
 			for _, r := range out.Records {
 				read++
-				if f.names[id{r.Producer, r.Number}] == nil {
+				at := id{r.Producer, r.Number}
+				if f.names[at] == nil {
 					return history.Refuted([]int{i}, "operation %d was shown %s by a copy of %s, which nobody sent", i, name(r.Producer, r.Number), out.Shard)
+				}
+				if region := h.Ops[i].Region; !slices.Contains(readers[at], region) {
+					readers[at] = append(readers[at], region)
 				}
 			}
 		}
 	}
-	return enough(read, 50, "records were read from copies", history.Passed("%d records were read from copies, and comparing %d shards found nothing to repair", read, compared))
+	acknowledged, everywhere := 0, 0
+	for at, n := range f.names {
+		if n.acked && !n.tail {
+			acknowledged++
+			if len(readers[at]) >= len(j.regions)-1 {
+				everywhere++
+			}
+		}
+	}
+	r := enough(read, 50, "records were read from copies", history.Passed(
+		"%d records were read from copies, %d of %d that were acknowledged from those of all other regions; comparing %d shards found nothing to repair", read, everywhere, acknowledged, compared))
+	r.Evidence["acknowledged"], r.Evidence["read from all copies"] = acknowledged, everywhere
+	return r
 }
 
 // An ack is that a place was acknowledged; with all before it, since places are given in order.

@@ -58,6 +58,7 @@ func regime(generation uint64) uint64 { return generation / 1_000_000 }
 type sent struct {
 	op     int // position of the first that asked for it
 	refuse bool
+	acked  bool // some of those that asked was told of a place
 	tail   bool // it stood, or stands, on a tail
 	at     place
 	placed bool // it stands on the canonical lineage, at
@@ -260,6 +261,7 @@ func (f *facts) places() {
 			}
 			switch out := op.Out.(type) {
 			case q.SendOK:
+				n.acked = true
 				stands(in.Producer, at.number, out.Shard, out.Seq+uint64(k))
 			case q.Refused:
 				n.refuse = true

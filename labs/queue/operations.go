@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"faultlab/labs"
 	"faultlab/nemesis"
@@ -34,6 +35,7 @@ var operations = []labs.Operation{
 		Ask: func(t nodes.Topology, a nemesis.Aim) []nodes.ID {
 			return append(t.In(labs.RegionOf(string(a.Nodes[0]))), t.In(a.Group)...)
 		},
+		Takes: 5 * time.Second, // it waits three seconds for what was not copied
 	}, {
 		Kind: "ops", Name: "transfer", About: "a group is led by another of its members",
 		Aims: members,

@@ -40,11 +40,10 @@ type workload struct {
 	consumers map[nodes.ID]*consumer
 	gateways  map[nodes.ID]nodes.ID // the member that answered a client last
 
-	shards    map[view][]q.State   // as last described
-	committed map[progress]uint64  // the furthest that a group is known to have committed
-	busy      map[string]int       // consumers of a region that are not done with draining
-	agreed    map[string][]q.State // by keyspace, in the final phase: what the region that serves it has
-	said      map[view][]q.State   // and what each region says of it
+	shards map[view][]q.State   // as last described
+	busy   map[string]int       // consumers of a region that are not done with draining
+	agreed map[string][]q.State // by keyspace, in the final phase: what the region that serves it has
+	said   map[view][]q.State   // and what each region says of it
 }
 
 // A view is a keyspace as a region has it.
@@ -59,7 +58,7 @@ func newWorkload(t nodes.Topology, r *rand.Rand) labs.Workload {
 	return &workload{
 		topology: t, resends: r.IntN(2) == 0,
 		producers: map[nodes.ID]*producer{}, readers: map[nodes.ID]*reader{}, consumers: map[nodes.ID]*consumer{}, gateways: map[nodes.ID]nodes.ID{},
-		shards: map[view][]q.State{}, committed: map[progress]uint64{}, busy: map[string]int{}, agreed: map[string][]q.State{}, said: map[view][]q.State{},
+		shards: map[view][]q.State{}, busy: map[string]int{}, agreed: map[string][]q.State{}, said: map[view][]q.State{},
 	}
 }
 
@@ -79,7 +78,7 @@ func (w *workload) Next(c *labs.Client, phase history.Phase) (labs.Request, bool
 		body = w.consumer(c).next(w, c)
 	case phase == history.Final:
 		body = w.reader(c).finish(w, c, rank)
-	case c.Rand.IntN(1000) < 120:
+	case c.Rand.IntN(1000) < 160:
 		body = w.reader(c).next(w, c, rank)
 	default:
 		body = w.producer(c).next(w, c)

@@ -3,8 +3,6 @@ package multimaster
 import (
 	"cmp"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"testing"
 
@@ -20,7 +18,8 @@ import (
 func TestScripts(t *testing.T) {
 	s := System()
 	s.New = func(bug string) nodes.Node {
-		return &told{node: newNode(bug), seen: map[string]string{}, reached: map[string]bool{}}
+		n := newNode(bug)
+		return &nodestest.Teller{Node: n, Prefix: "multi-master: ", Words: n.words, Follows: n.follows, Many: many, State: n.state, Forgets: true}
 	}
 	s.Bodies = append(s.Bodies, Fill{})
 	nodestest.Run(t, s, "testdata")
@@ -32,37 +31,26 @@ type Fill struct {
 	N   uint64 `json:"n"`
 }
 
-// told is a node that tells what it does.
-type told struct {
-	*node
-	seen    map[string]string // what was told of a lock or a record at a leader, until it is over
-	reached map[string]bool
-}
-
-func (n *told) Start(env nodes.Env) { n.node.Start(discreet{env, n, false}) }
-
-func (n *told) Receive(env nodes.Env, m nodes.Message) {
-	if name, text := describe(m.Body); text != "" && (n.where[name] == nil || n.where[name].lead != nil) {
-		env.Logf("< %s: %s", m.From, text)
-	}
-	env = discreet{env, n, n.follows(m.Body)}
-	if f, ok := m.Body.(Fill); ok {
+func many(body any) (list []any) {
+	if f, ok := body.(Fill); ok {
 		for i := range f.N {
-			n.node.Receive(env, nodes.Message{From: "nobody", To: m.To, Body: Txn{"filler", i + 1, []Op{{F: Append, Key: f.Key, Value: int64(i)}}}})
+			list = append(list, Txn{"filler", i + 1, []Op{{F: Append, Key: f.Key, Value: int64(i)}}})
 		}
-	} else {
-		n.node.Receive(env, m)
 	}
-	n.tell(env)
+	return list
 }
 
-func (n *told) Wake(env nodes.Env, timer string) {
-	n.node.Wake(discreet{env, n, false}, timer)
-	n.tell(env)
+// words says what a message asks of who can act on it.
+func (n *node) words(body any) string {
+	name, text := describe(body)
+	if m := n.where[name]; m != nil && m.lead == nil {
+		return ""
+	}
+	return text
 }
 
-// tell says what has changed at the groups that this node leads.
-func (n *told) tell(env nodes.Env) {
+// state is which locks and records there are at the groups that this node leads.
+func (n *node) state() map[string]string {
 	now := map[string]string{}
 	for _, m := range n.where {
 		if m.lead == nil {
@@ -79,39 +67,13 @@ func (n *told) tell(env nodes.Env) {
 			now[m.name+" makes "+text(w.command.ID)+" wait"] = "for a lock"
 		}
 	}
-	for _, what := range slices.Sorted(maps.Keys(n.seen)) {
-		if now[what] == "" {
-			env.Logf("%s: no more", what)
-		}
-	}
-	for _, what := range slices.Sorted(maps.Keys(now)) {
-		if now[what] != n.seen[what] {
-			env.Logf("%s: %s", what, now[what])
-		}
-	}
-	n.seen = now
+	return now
 }
 
 // follows says whether a message makes a follower of a group apply what its leader has applied.
-func (n *told) follows(body any) bool {
+func (n *node) follows(body any) bool {
 	r, ok := body.(raftlog.Raft)
 	return ok && n.byName[r.Group] != nil && !n.byName[r.Group].leading
-}
-
-// discreet is an Env that keeps evidence and raft's affairs to itself, and tells of what else is reached once, at a leader.
-type discreet struct {
-	nodes.Env
-	n      *told
-	follow bool
-}
-
-func (discreet) Emit(any) {}
-
-func (d discreet) Reached(probe string) {
-	if !d.follow && !d.n.reached[probe] && !strings.HasPrefix(probe, "raft:") {
-		d.n.reached[probe] = true
-		d.Env.Reached(strings.TrimPrefix(probe, "multi-master: "))
-	}
 }
 
 func text(id ID) string { return fmt.Sprint(id.Session, "/", id.Number) }

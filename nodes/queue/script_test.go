@@ -2,9 +2,6 @@ package queue
 
 import (
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 	"testing"
 
 	"faultlab/nodes"
@@ -21,7 +18,8 @@ import (
 func TestScripts(t *testing.T) {
 	s := System()
 	s.New = func(bug string) nodes.Node {
-		return &told{node: newNode(bug), seen: map[string]string{}, reached: map[string]bool{}}
+		n := newNode(bug)
+		return &nodestest.Teller{Node: n, Prefix: "queue: ", Words: n.words, Follows: n.follows, Many: many, State: n.state, Seen: atFirst()}
 	}
 	s.Bodies = append(s.Bodies, Fill{})
 	nodestest.Run(t, s, "testdata")
@@ -34,39 +32,40 @@ type Fill struct {
 	N    uint64 `json:"n"`
 }
 
-// told is a node that tells what it does.
-type told struct {
-	*node
-	seen    map[string]string // what was told of a shard at a leader
-	reached map[string]bool
-}
-
-func (n *told) Start(env nodes.Env) { n.node.Start(discreet{env, n, false}) }
-
-func (n *told) Receive(env nodes.Env, m nodes.Message) {
-	if a, ok := m.Body.(Ask); ok && n.byName[a.Group] != nil && n.byName[a.Group].m.lead != nil {
-		if words := wordsOf(a.body()); words != "" {
-			env.Logf("< %s: at %s %s", m.From, a.Group, words)
-		}
-	}
-	env = discreet{env, n, n.follows(m.Body)}
-	if f, ok := m.Body.(Fill); ok {
+func many(body any) (list []any) {
+	if f, ok := body.(Fill); ok {
 		for i := range f.N {
-			n.node.Receive(env, nodes.Message{From: "nobody", To: m.To, Body: Send{f.Home, f.Key, "filler", i + 1, []string{"f"}}})
+			list = append(list, Send{f.Home, f.Key, "filler", i + 1, []string{"f"}})
 		}
-	} else {
-		n.node.Receive(env, m)
 	}
-	n.tell(env)
+	return list
 }
 
-func (n *told) Wake(env nodes.Env, timer string) {
-	n.node.Wake(discreet{env, n, false}, timer)
-	n.tell(env)
+// atFirst is the state that every cluster begins in, and no script tells.
+func atFirst() map[string]string {
+	seen := map[string]string{}
+	for _, region := range []string{"A", "B", "C"} {
+		for i, s := range First(region) {
+			seen[fmt.Sprintf("%s%d has %s", region, i+1, s)] = "live"
+		}
+	}
+	return seen
 }
 
-// tell says what has changed at the groups that this node leads.
-func (n *told) tell(env nodes.Env) {
+// words says what is asked of a leader.
+func (n *node) words(body any) string {
+	a, ok := body.(Ask)
+	if !ok || n.byName[a.Group] == nil || n.byName[a.Group].m.lead == nil {
+		return ""
+	}
+	if words := wordsOf(a.body()); words != "" {
+		return fmt.Sprintf("at %s %s", a.Group, words)
+	}
+	return ""
+}
+
+// state is what there is at the groups that this node leads.
+func (n *node) state() map[string]string {
 	now := map[string]string{}
 	for _, g := range n.groups {
 		if g.m.lead == nil {
@@ -92,43 +91,17 @@ func (n *told) tell(env nodes.Env) {
 			}
 			now[g.Name+" has "+s.Shard.String()] = says
 		}
-	}
-	for _, g := range n.groups {
-		if g.m.lead == nil {
-			continue
-		}
 		for i, t := range g.m.tails {
 			now[fmt.Sprintf("%s keeps as tail %d", g.Name, i+1)] = fmt.Sprintf("%s from %d to %d", t.Shard, t.Records[0].Seq, t.Records[0].Seq+uint64(len(t.Records))-1)
 		}
 	}
-	for _, what := range slices.Sorted(maps.Keys(now)) {
-		if now[what] != n.seen[what] && (n.seen[what] != "" || !strings.HasSuffix(what, "@1") || now[what] != "live") {
-			env.Logf("%s: %s", what, now[what])
-		}
-	}
-	maps.Copy(n.seen, now)
+	return now
 }
 
 // follows says whether a message makes a follower of a group apply what its leader has applied.
-func (n *told) follows(body any) bool {
+func (n *node) follows(body any) bool {
 	r, ok := body.(raftlog.Raft)
 	return ok && n.byName[r.Group] != nil && n.byName[r.Group].m.lead == nil
-}
-
-// discreet is an Env that keeps evidence and raft's affairs to itself, and tells of what else is reached once, at a leader.
-type discreet struct {
-	nodes.Env
-	n      *told
-	follow bool
-}
-
-func (discreet) Emit(any) {}
-
-func (d discreet) Reached(probe string) {
-	if !d.follow && !d.n.reached[probe] && !strings.HasPrefix(probe, "raft:") {
-		d.n.reached[probe] = true
-		d.Env.Reached(strings.TrimPrefix(probe, "queue: "))
-	}
 }
 
 // wordsOf returns what is asked of a leader in words, "" if it is better not told.
