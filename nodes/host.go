@@ -15,6 +15,10 @@ type Spec struct {
 	Observer Observer
 	Recode   bool // pass every message through the wire format, which catches shared memory and undeclared bodies
 
+	// Handling is how long a node is busy with each message that comes to it, one after another, before what it does about
+	// it is seen. The simulator alone knows it; 0: a node is as fast as it likes.
+	Handling time.Duration
+
 	// Program is the path and the arguments of a program of others that is each node; empty: the system's own node.
 	Program []string
 }

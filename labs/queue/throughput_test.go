@@ -6,14 +6,11 @@ import (
 	"testing"
 	"time"
 
-	"go.etcd.io/raft/v3/raftpb"
-
+	"faultlab/labs/labstest"
 	"faultlab/labs/queue"
 	"faultlab/nodes"
 	"faultlab/nodes/cluster/sim"
 	q "faultlab/nodes/queue"
-	"faultlab/nodes/raftlog"
-	"faultlab/nodes/wire"
 )
 
 // BenchmarkShards shows what more shards are for: as many producers at each, one record a send, on the simulator. Paced
@@ -48,12 +45,7 @@ func throughput(b *testing.B, shards int, pace time.Duration) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	m := &meter{}
-	system := queue.Lab().System
-	if m.codec, err = wire.New(system.Bodies...); err != nil {
-		b.Fatal(err)
-	}
-	system.New = func(bug string) nodes.Node { return metered{queue.Lab().System.New(bug), m} }
+	system, m := labstest.Metered(queue.Lab().System)
 	c, err := sim.Start(nodes.Spec{System: system, Topology: top, Seed: 1})
 	if err != nil {
 		b.Fatal(err)
@@ -110,15 +102,15 @@ func throughput(b *testing.B, shards int, pace time.Duration) {
 			c.After(pace*time.Duration(p)/producers, send)
 		}
 	}
-	m.messages, m.bytes, m.heartbeats = 0, 0, 0
+	m.Messages, m.Bytes, m.Heartbeats = 0, 0, 0
 	run(measured)
 	if records == 0 {
 		b.Fatal("nothing was acknowledged")
 	}
 	b.ReportMetric(float64(records)/measured.Seconds(), "records/virtual-s")
-	b.ReportMetric(float64(m.messages)/float64(records), "messages/record")
-	b.ReportMetric(float64(m.bytes)/float64(records), "bytes/record")
-	b.ReportMetric(float64(m.heartbeats)/measured.Seconds(), "heartbeats/virtual-s")
+	b.ReportMetric(float64(m.Messages)/float64(records), "messages/record")
+	b.ReportMetric(float64(m.Bytes)/float64(records), "bytes/record")
+	b.ReportMetric(float64(m.Heartbeats)/measured.Seconds(), "heartbeats/virtual-s")
 }
 
 // keyIn returns a key whose hash is in one of so many equal parts of the keyspace.
@@ -128,37 +120,4 @@ func keyIn(part, parts, n int) string {
 			return key
 		}
 	}
-}
-
-// A meter counts what nodes send.
-type meter struct {
-	codec                       *wire.Codec
-	messages, bytes, heartbeats int
-}
-
-type metered struct {
-	nodes.Node
-	m *meter
-}
-
-func (n metered) Start(env nodes.Env)                    { n.Node.Start(counted{env, n.m}) }
-func (n metered) Receive(env nodes.Env, m nodes.Message) { n.Node.Receive(counted{env, n.m}, m) }
-func (n metered) Wake(env nodes.Env, name string)        { n.Node.Wake(counted{env, n.m}, name) }
-
-type counted struct {
-	nodes.Env
-	m *meter
-}
-
-func (c counted) Send(to nodes.ID, body any) {
-	if r, ok := body.(raftlog.Raft); ok && (r.Message.Type == raftpb.MsgHeartbeat || r.Message.Type == raftpb.MsgHeartbeatResp) {
-		c.m.heartbeats++
-		c.Env.Send(to, body)
-		return
-	}
-	c.m.messages++
-	if text, err := c.m.codec.Append(nil, body); err == nil {
-		c.m.bytes += len(text)
-	}
-	c.Env.Send(to, body)
 }

@@ -30,8 +30,8 @@ type Layout struct {
 	groups map[string]*Range
 }
 
-// NewLayout lays ranges over a topology, as they are at first. Each region is home to two, on three of its nodes, with
-// the keys from their own name on ("A1/..."). There are as many status groups, with a voter in each region, as the
+// NewLayout lays ranges over a topology, as they are at first. Each region is home to two, or to one for every three of
+// its nodes if those are more, each on three of them and with the keys from its own name on ("A1/..."). There are as many status groups, with a voter in each region, as the
 // smallest region has nodes, up to three; and in the first of them lives W1, a range that survives the loss of a region.
 func NewLayout(t nodes.Topology) *Layout {
 	l := &Layout{ranges: map[string]*Range{}, groups: map[string]*Range{}}
@@ -40,11 +40,12 @@ func NewLayout(t nodes.Topology) *Layout {
 	for _, region := range regions {
 		members := t.In(region)
 		statuses = min(statuses, len(members))
-		for i := range 2 {
+		ranges := max(2, len(members)/3)
+		for i := range ranges {
 			name := fmt.Sprint(region, i+1)
 			r := &Range{Name: name, From: name, Region: region, Group: name}
 			for k := range min(3, len(members)) {
-				r.Voters = append(r.Voters, members[(i+k)%len(members)])
+				r.Voters = append(r.Voters, members[(i*len(members)/ranges+k)%len(members)])
 			}
 			l.Ranges = append(l.Ranges, r)
 			l.groups[name] = r

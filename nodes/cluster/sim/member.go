@@ -21,6 +21,7 @@ type member struct {
 	rand  *rand.Rand // goes on through crashes
 	disk  disk
 	clock clock
+	free  int64 // when it will be done with all messages that have come, if handling them takes time
 
 	node     nodes.Node // nil when down
 	life     uint32     // crashes so far
@@ -99,6 +100,7 @@ func (m *member) die() {
 	m.backlog = nil
 	m.timers = timers{gen: m.timers.gen}
 	m.outbox = nil
+	m.free = 0
 	m.disk.forget()
 }
 

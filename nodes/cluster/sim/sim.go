@@ -261,6 +261,17 @@ func (c *Cluster) dispatch(top entry) {
 			m.backlog = append(m.backlog, top)
 			return
 		}
+		if e.kind == messageEvent && c.spec.Handling > 0 {
+			if life := m.life + 1; e.gen != life {
+				next := *e
+				c.queue.release(top.slot)
+				if next.gen == 0 { // or it waited for a process that is no more
+					m.free, next.gen = max(m.free, c.now)+int64(c.spec.Handling), life
+					c.push(m.free, next)
+				}
+				return
+			}
+		}
 		m.handle(top)
 	case replyEvent, timeoutEvent:
 		i, gen, body, ok := e.index, e.gen, e.body, e.kind == replyEvent

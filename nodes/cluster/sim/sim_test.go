@@ -200,6 +200,36 @@ func TestLatencyIsThatOfTheTopology(t *testing.T) {
 	}
 }
 
+func TestANodeThatTakesItsTimeHandlesOneMessageAfterAnother(t *testing.T) {
+	const each = 10 * time.Millisecond
+	w := start(t, echo, nodes.Spec{Handling: each})
+	answered := func(n int) (took []time.Duration) {
+		sent := w.Now()
+		for range n {
+			w.Call(nodes.Member{ID: "client", Region: "a", Zone: "a1"}, "a1", Say{}, time.Second, func(_ any, ok bool) {
+				if ok {
+					took = append(took, w.Now()-sent)
+				}
+			})
+		}
+		w.run(sent + 35*time.Millisecond)
+		return took
+	}
+	for i, took := range answered(3) {
+		if least := time.Duration(i+1) * each; took < least || took > least+2*time.Millisecond {
+			t.Errorf("answer %d took %s, and the node is busy for %s with each", i+1, took, each)
+		}
+	}
+	if got := len(answered(10)); got != 3 {
+		t.Errorf("%d answers in the time of three", got)
+	}
+	w.must(w.Kill(t.Context(), "a1"))
+	w.must(w.Boot(t.Context(), "a1"))
+	if got := answered(1); len(got) != 1 || got[0] > each+2*time.Millisecond {
+		t.Errorf("what waited for a process that died still keeps the next one busy: %v", got)
+	}
+}
+
 func TestAfterRunsInOrderAndUpToAndIncludingTheEnd(t *testing.T) {
 	w := start(t, funcs{}, nodes.Spec{})
 	for i, d := range []time.Duration{2, 1, 3, 2, -5, 4} {
