@@ -68,7 +68,7 @@ func Faults(t *testing.T, start func(nodes.Spec) (labs.Cluster, error), kinds []
 			})
 		}
 		w.t = t
-		if k.Name == "power-loss" && w.taken == 0 && !t.Failed() {
+		if k.Name == "power-loss" && w.losses > 0 && w.taken == 0 && !t.Failed() {
 			t.Error("no power loss took anything of what was not synced")
 		}
 	}
@@ -166,28 +166,32 @@ func shuffled(w *world, k nemesis.Kind, f nemesis.Fault) {
 	s, heal := w.strike(k, f)
 	bad := s.Hurts[slices.IndexFunc(s.Hurts, func(l nodes.Link) bool { return l.From[0] != l.To[0] })] // to another region
 	got := w.send(bad)
-	if k.Name == "reorder" && got.Swapped == 0 || k.Name == "duplicate" && got.Twice == 0 {
+	if k.Name == "reorder" && got.Swapped <= byThemselves || k.Name == "duplicate" && got.Twice == 0 {
 		w.t.Errorf("from %s to %s: %+v", bad.From, bad.To, got)
 	}
 	for _, y := range w.ways() {
 		l := nodes.Link{From: y.to, To: y.via}
 		if y.via != "" && !slices.Contains(s.Hurts, l) {
-			if got := w.send(l); got.Swapped+got.Twice > 0 {
+			if got := w.send(l); got.Swapped > byThemselves || got.Twice > 0 {
 				w.t.Errorf("from %s to %s, which was not harmed: %+v", l.From, l.To, got)
 			}
 			break
 		}
 	}
 	heal()
-	if got := w.send(bad); got.Swapped+got.Twice > 0 {
+	if got := w.send(bad); got.Swapped > byThemselves || got.Twice > 0 {
 		w.t.Errorf("healed, from %s to %s: %+v", bad.From, bad.To, got)
 	}
 }
 
+const (
+	marks        = 30
+	byThemselves = 3 // marks that may overtake others where the machine was too busy to keep them apart
+)
+
 // send sends marks over a link, and returns what the member at its end tells when all have come.
 func (w *world) send(l nodes.Link) (got told) {
 	w.t.Helper()
-	const marks = 30
 	w.batch++
 	if w.hears(l.From, mark{l.To, w.batch, marks}, patience) == nil {
 		w.t.Errorf("%s does not answer", l.From)
@@ -229,9 +233,10 @@ func silent(w *world, k nemesis.Kind, f nemesis.Fault) {
 			right = now.Boot == "restart" && now.Notes == written[id].Notes
 		case "power-loss":
 			right = now.Boot == "restart" && now.Notes >= synced[id].Notes && now.Notes <= written[id].Notes
+			w.losses++
 			w.taken += written[id].Notes - now.Notes
 		case "wipe":
-			right = now.Boot == "replaced" && now.Notes == 0
+			right = now.Notes == 0 && (now.Boot == "replaced" || now.Boot == "new" && !w.told())
 			w.renewed = w.c.Now()
 		case "pause":
 			right = now.Born == written[id].Born && now.Notes == written[id].Notes

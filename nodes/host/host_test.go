@@ -269,6 +269,21 @@ func TestANodeIsInitedServesAndEnds(t *testing.T) {
 	}
 }
 
+func TestAnybodyWhoSpeaksTheProtocolMayInitANode(t *testing.T) {
+	r := pipe(t, system(plain), t.TempDir())
+	r.write(`{"src":"c0","dest":"a1","body":{"type":"init","msg_id":1,"node_id":7}}`)
+	if _, got := r.next(); !strings.HasPrefix(got, `{"type":"error","code":12,"text":"no init could be read`) {
+		t.Error(got)
+	}
+	r.write(`{"src":"c0","dest":"a1","body":{"type":"init","msg_id":1,"node_id":"a1","node_ids":["a1","a2"]}}`)
+	r.want(`{"type":"init_ok","in_reply_to":1}`)
+	r.tell("<hello")
+	r.want("c1 hello")
+	if err := r.end(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestWhatFollowsASyncLeavesInOrderWhenItIsDurable(t *testing.T) {
 	r := pipe(t, system(plain), t.TempDir())
 	if got := r.lab(`{"type":"ctl","disk":{"slow_ns":50000000}}`); got != `{"type":"ctl_ok","in_reply_to":1}` {

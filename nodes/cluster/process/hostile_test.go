@@ -290,6 +290,8 @@ func withEnvironment(entry string) (pids []int) {
 	return pids
 }
 
+var three = nodes.Topology{Members: []nodes.Member{{ID: "n1", Zone: "n1"}, {ID: "n2", Zone: "n2"}, {ID: "n3", Zone: "n3"}}}
+
 // What a program that speaks the protocol is asked in BenchmarkRouter.
 type (
 	Echo   struct{ Echo any }
