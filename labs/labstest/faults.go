@@ -172,21 +172,33 @@ func shuffled(w *world, k nemesis.Kind, f nemesis.Fault) {
 	for _, y := range w.ways() {
 		l := nodes.Link{From: y.to, To: y.via}
 		if y.via != "" && !slices.Contains(s.Hurts, l) {
-			if got := w.send(l); got.Swapped > byThemselves || got.Twice > 0 {
-				w.t.Errorf("from %s to %s, which was not harmed: %+v", l.From, l.To, got)
-			}
+			w.orderly(l, "not harmed")
 			break
 		}
 	}
 	heal()
-	if got := w.send(bad); got.Swapped > byThemselves || got.Twice > 0 {
-		w.t.Errorf("healed, from %s to %s: %+v", bad.From, bad.To, got)
+	w.orderly(bad, "healed")
+}
+
+// orderly looks whether a link is one of those that bring all once and in order. On real time a machine that is busy may
+// bring what was sent apart so close together that some overtakes, but not always.
+func (w *world) orderly(l nodes.Link, how string) {
+	w.t.Helper()
+	for range 6 {
+		got := w.send(l)
+		if got.Twice > 0 {
+			w.t.Errorf("%s, from %s to %s: %+v", how, l.From, l.To, got)
+		}
+		if got.Swapped <= byThemselves {
+			return
+		}
 	}
+	w.t.Errorf("%s, from %s to %s messages overtake each other time and again", how, l.From, l.To)
 }
 
 const (
 	marks        = 30
-	byThemselves = 3 // marks that may overtake others where the machine was too busy to keep them apart
+	byThemselves = 3 // marks that may overtake others where nobody harms them
 )
 
 // send sends marks over a link, and returns what the member at its end tells when all have come.

@@ -99,6 +99,33 @@ func TestAnUpgradeRunsTheOtherProgram(t *testing.T) {
 	labstest.Upgrade(t, own, other, "second")
 }
 
+// What a run leaves of its nodes' folders are the files that lab node itself would boot from.
+func TestTheFoldersOfNodesAreInTheRunFolder(t *testing.T) {
+	t.Parallel()
+	c, err := process.StartOwn(nodes.Spec{System: multimaster.Lab().System, Seed: 1, Observer: deaf{}, Topology: three})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Run(c.Now() + time.Second); err != nil {
+		t.Error(err)
+	}
+	c.Kill(context.Background(), "n2") // what it wrote is there all the same
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := c.SaveDisks(dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range three.IDs() {
+		for _, file := range []string{"member", "synced"} {
+			if info, err := os.Stat(filepath.Join(dir, string(id), "disk", file)); err != nil || info.Size() == 0 {
+				t.Errorf("%s of %s: %v", file, id, err)
+			}
+		}
+	}
+}
+
 func TestTheMultiMasterStoreHoldsAsProcesses(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
