@@ -25,3 +25,11 @@ func TestTheGuideNamesEveryKnownBug(t *testing.T) {
 		}
 	}
 }
+
+func TestTheGuideHasTheMessages(t *testing.T) {
+	for _, x := range Lab().Messages {
+		if text := x.Markdown(); !strings.Contains(guide, text) {
+			t.Errorf("README.md does not have this:\n%s", text)
+		}
+	}
+}
