@@ -155,6 +155,44 @@ func late(w *world, k nemesis.Kind, f nemesis.Fault) {
 		w.t.Error("no way was slow")
 	}
 	heal()
+	if f.Form == "link" {
+		spread(w, k, f, delay)
+	}
+}
+
+// spread is of a delay that is a mean: none is under half of it, and of several some are under it.
+func spread(w *world, k nemesis.Kind, f nemesis.Fault, mean time.Duration) {
+	f.Quality = &nodes.Quality{Delay: mean, Spread: nodes.Pareto}
+	if c, refuses := w.c.(interface {
+		Refuses([]nodes.Link, nodes.Quality) string
+	}); refuses && c.Refuses(f.Links, *f.Quality) != "" {
+		return
+	}
+	s, heal := w.strike(k, f)
+	harmed := func(y way) (n time.Duration) {
+		for _, l := range y.links() {
+			if slices.Contains(s.Hurts, l) {
+				n++
+			}
+		}
+		return n
+	}
+	slow := slices.DeleteFunc(w.ways(), func(y way) bool { return harmed(y) == 0 })
+	under := 0
+	for range 10 {
+		for y, took := range w.ask(slow, patience) {
+			if least := harmed(y) * mean / 2; took < least {
+				w.t.Errorf("on %v it took %s, not at least %s", y, took, least)
+			}
+			if took < harmed(y)*mean {
+				under++
+			}
+		}
+	}
+	if under == 0 {
+		w.t.Errorf("a delay of %s on an average never took less", mean)
+	}
+	heal()
 }
 
 // shuffled is of links on which messages come twice or in another order: all of them come.
