@@ -112,6 +112,9 @@ func (a *app) examine(ctx context.Context, p place) findings {
 				one.Why = "not to nodes of an image (--image)"
 			}
 		}
+		if one.Can && p.foreign != nil && !k.Works(p.foreign) {
+			one.Why = "not to a program of others (--bin)"
+		}
 		f.Faults = append(f.Faults, one)
 	}
 	return f
@@ -153,7 +156,7 @@ func no(name string, err error) finding {
 
 // checkProcess says whether nodes can be processes.
 func checkProcess(context.Context) (about string, refuses func(nodes.Quality) error, err error) {
-	about = "a process for each node; a program of anybody's with --bin cannot suffer in its clock, its disk or its power"
+	about = "a process for each node, ours or with --bin anybody's"
 	if left := process.Left(); left > 0 {
 		about += fmt.Sprintf("; %d folders that labs left behind (lab doctor --clean)", left)
 	}
