@@ -82,6 +82,18 @@ func Meet(t *testing.T, start func(nodes.Spec) (labs.Cluster, error)) {
 				w.t.Error("a reply that was held back never came")
 			}
 		}},
+		{"what is done to a node is not done to a client of that name", func() {
+			heal := harm(nodes.Quality{Cut: true}, nodes.Link{From: "a1", To: "b1"}, nodes.Link{From: "b1", To: "a1"})
+			namesake, heard := nodes.Member{ID: "b1", Region: "A", Zone: "A1"}, false
+			if !w.until(func() bool {
+				w.c.Call(namesake, "a1", ask{}, silence, func(_ any, ok bool) { heard = heard || ok })
+				w.run(silence)
+				return heard
+			}) {
+				w.t.Error("the client is never answered")
+			}
+			heal()
+		}},
 		{"a kill ends a pause, and two boots are one", func() {
 			born := w.state("a1").Born
 			must(c.Pause(ctx, "a1"))

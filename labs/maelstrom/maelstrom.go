@@ -192,6 +192,7 @@ func recovers(t nodes.Topology) labs.Guarantee {
 		Under:     under,
 		Checker: checker.Recovery{
 			Class:  "clients",
+			Of:     func(op *history.Op) bool { return op.Phase != history.Final }, // which also asks nodes that no client had
 			Pairs:  func(op *history.Op) []string { return []string{"node " + op.Node} },
 			Served: served, Within: recoverWithin, PerMille: 900, AtLeast: 10,
 		},

@@ -194,10 +194,10 @@ func (c *Cluster) bringUp() error {
 // once: with the first reply, or with ok false when wait has passed. What comes later is dropped. A node that does not
 // exist, or is down, is one that never answers.
 func (c *Cluster) Call(from nodes.Member, to nodes.ID, body any, wait time.Duration, done func(reply any, ok bool)) {
-	name := from.ID
-	if c.index[name] != nil {
-		name = "client." + name // a line does not say of a name whether it is a node's or a client's
+	if c.index[from.ID] != nil {
+		from.ID = "client." + from.ID // neither a line nor a link says of a name whether it is a node's or a client's
 	}
+	name := from.ID
 	c.numbers[name]++
 	n := c.numbers[name]
 	id := nodes.Request(name, n)
