@@ -3,7 +3,7 @@ package labs
 import "time"
 
 const (
-	lastPart  = 6 * time.Second        // of the time of a run that has a bound, for warm-up and recovery
+	lastPart  = 9 * time.Second        // of the time of a run that has a bound, for warm-up and recovery
 	lastReads = 2 * time.Second        // of it, for replies that are still to come, and to read everything
 	lastRest  = 400 * time.Millisecond // of it, to end the nodes and to judge
 )
