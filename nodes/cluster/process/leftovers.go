@@ -20,8 +20,12 @@ func newFolder() (dir string, claim *os.File, err error) {
 	if dir, err = os.MkdirTemp("", folderPrefix); err != nil {
 		return "", nil, err
 	}
-	if claim, err = os.Create(filepath.Join(dir, claimName)); err == nil && !lock(claim) {
+	// It gets its name once it is locked, so that nobody finds it free before.
+	if claim, err = os.Create(filepath.Join(dir, claimName+".new")); err == nil && !lock(claim) {
 		err = &os.PathError{Op: "lock", Path: claim.Name(), Err: os.ErrExist}
+	}
+	if err == nil {
+		err = os.Rename(claim.Name(), filepath.Join(dir, claimName))
 	}
 	if err != nil {
 		if claim != nil {
