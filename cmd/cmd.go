@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -115,6 +116,11 @@ func (a *app) run(ctx context.Context, args []string) int {
 // guarded turns a panic, which is an error of ours, into an error.
 func (a *app) guarded(ctx context.Context, args []string) (err error) {
 	defer labs.Recover(&err)
+	for i, name := range a.labNames() {
+		if slices.Contains(a.labNames()[:i], name) {
+			return fmt.Errorf("two labs are named %s, and a lab, and a node of its, is found by its name", name)
+		}
+	}
 	root := a.root()
 	root.SetArgs(args)
 	root.SetOut(a.out)

@@ -56,6 +56,15 @@ func nodeless() labs.Lab {
 	return l
 }
 
+// Of two labs of one name, a node would be whichever comes first.
+func TestTwoLabsOfOneNameAreRefused(t *testing.T) {
+	var e bytes.Buffer
+	a := &app{labs: []labs.Lab{register.Lab(), nodeless()}, name: "./lab", out: &e, err: &e}
+	if got := a.run(context.Background(), []string{"list"}); got != Internal || !strings.Contains(e.String(), "two labs are named register") {
+		t.Errorf("%d: %s", got, e.String())
+	}
+}
+
 func TestExitStatuses(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write := func(name, text string) {

@@ -44,8 +44,8 @@ func (a *app) doctorCommand() *cobra.Command {
 		Use:   "doctor",
 		Short: "Say what this machine can do: each runtime and each fault, and the fix for what is missing",
 		Long: `doctor tries each runtime on this machine. It prints what can be done, why not, and the
-command that would fix it. --clean removes the containers, networks, volumes and images
-that labs left behind, but for those of a lab that still runs.`,
+command that would fix it. --clean ends the processes and removes the folders, containers,
+networks, volumes and images that labs left behind, but for those of a lab that still runs.`,
 		Args: atMost(0, "no argument"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if format != "text" && format != "json" {
@@ -53,10 +53,12 @@ that labs left behind, but for those of a lab that still runs.`,
 			}
 			d := diagnosis{Format: 1}
 			if clean {
-				var err error
-				if d.Removed, err = docker.Clean(c.Context()); err != nil {
+				d.Removed = process.Clean()
+				contained, err := docker.Clean(c.Context())
+				if cannot := (*docker.Cannot)(nil); err != nil && !errors.As(err, &cannot) { // of an engine that is not there all is said below
 					return classed(err)
 				}
+				d.Removed = append(d.Removed, contained...)
 			}
 			for _, p := range places {
 				d.Runtimes = append(d.Runtimes, a.examine(c.Context(), p))
@@ -110,6 +112,9 @@ func (a *app) examine(ctx context.Context, p place) findings {
 				one.Why = "not to nodes of an image (--image)"
 			}
 		}
+		if one.Can && p.foreign != nil && !k.Works(p.foreign) {
+			one.Why = "not to a program of others (--bin)"
+		}
 		f.Faults = append(f.Faults, one)
 	}
 	return f
@@ -151,7 +156,11 @@ func no(name string, err error) finding {
 
 // checkProcess says whether nodes can be processes.
 func checkProcess(context.Context) (about string, refuses func(nodes.Quality) error, err error) {
-	return "a program of anybody's with --bin, which cannot suffer in its clock, its disk or its power", nil, process.Check()
+	about = "a process for each node, ours or with --bin anybody's"
+	if left := process.Left(); left > 0 {
+		about += fmt.Sprintf("; %d folders that labs left behind (lab doctor --clean)", left)
+	}
+	return about, nil, process.Check()
 }
 
 // checkDocker tries a container.

@@ -37,6 +37,7 @@ type runFlags struct {
 	seed    uint64
 	seeds   int
 	time    time.Duration
+	calm    time.Duration
 	rate    int
 	clients int
 	nodes   int
@@ -110,7 +111,8 @@ STORE/LAB/TIME-SEED; STORE/latest is the last.`,
 	flags.StringVar(&f.bin, "bin", "", "the `path` of a program that is each node, in any language, as a process; its arguments follow --")
 	flags.Uint64Var(&f.seed, "seed", 1, "what all chance is drawn from")
 	flags.IntVar(&f.seeds, "seeds", 1, "do so many runs, of this seed and those after it")
-	flags.DurationVar(&f.time, "time", time.Minute, "length of the phase with faults")
+	flags.DurationVar(&f.time, "time", time.Minute, "length of the phase with faults; of a workload for nodes of others, of the run, which ends 5s later at most")
+	flags.DurationVar(&f.calm, "calm", 0, "length of the recovery phase at most, however long the run then is (default: the lab's)")
 	flags.IntVar(&f.rate, "rate", 0, "requests a second, over all clients (default: the lab's)")
 	flags.IntVar(&f.clients, "clients", 0, "clients, over all regions (default: the lab's)")
 	flags.IntVar(&f.nodes, "nodes", 0, "nodes, over all regions (default: the lab's)")
@@ -176,7 +178,7 @@ func completeFaults(_ *cobra.Command, _ []string, typed string) ([]string, cobra
 
 // options checks the flags and returns what they come to.
 func (f runFlags) options(c *cobra.Command, lab labs.Lab) (labs.Options, error) {
-	o := labs.Options{Seed: f.seed, Time: f.time, Rate: f.rate, Clients: f.clients, Nodes: f.nodes, Bug: f.bug, Image: f.image, Beyond: f.beyond, On: f.on, Nemesis: f.nemesis}
+	o := labs.Options{Seed: f.seed, Time: f.time, Calm: f.calm, Rate: f.rate, Clients: f.clients, Nodes: f.nodes, Bug: f.bug, Image: f.image, Beyond: f.beyond, On: f.on, Nemesis: f.nemesis}
 	for _, n := range []struct {
 		flag  string
 		value int
@@ -190,6 +192,9 @@ func (f runFlags) options(c *cobra.Command, lab labs.Lab) (labs.Options, error) 
 	}
 	if f.time > 24*time.Hour {
 		return o, badly("--time %s: at most 24h in one run; --seeds gives more of them", f.time)
+	}
+	if c.Flags().Changed("calm") && (f.calm < time.Second || f.calm > time.Hour) {
+		return o, badly("--calm %s: it must be at least 1s, and at most 1h", f.calm)
 	}
 	if f.rate > 1e6 || f.clients > 1e5 {
 		return o, badly("--rate %d --clients %d: at most 1000000 requests a second and 100000 clients", f.rate, f.clients)

@@ -41,6 +41,7 @@ func Do(ctx context.Context, lab Lab, o Options) (*Run, error) {
 	for _, m := range topology.Members {
 		e.h.Members = append(e.h.Members, history.Member{ID: string(m.ID), Region: m.Region, Zone: m.Zone})
 	}
+	began := time.Now()
 	e.cluster, err = o.Start(nodes.Spec{System: lab.System, Bug: o.Bug, Topology: topology, Seed: o.Seed, Observer: e, Recode: o.Recode, Program: o.Program})
 	if broken := (*nodes.Broken)(nil); errors.As(err, &broken) {
 		e.run.Broken = append(e.run.Broken, broken)
@@ -65,7 +66,7 @@ func Do(ctx context.Context, lab Lab, o Options) (*Run, error) {
 			c.scripted, c.script = true, s.due(c.ID)
 		}
 	}
-	if err := e.live(ctx); err != nil {
+	if err := e.live(ctx, lab.phases(o, time.Since(began))); err != nil {
 		return nil, err
 	}
 	if err := e.close(); err != nil {
@@ -135,28 +136,21 @@ type engine struct {
 }
 
 // live leads the cluster through its phases.
-func (e *engine) live(ctx context.Context) error {
-	warm, calm := e.lab.Defaults.WarmUp, e.lab.Defaults.Calm
-	if warm <= 0 {
-		warm = 5 * time.Second
-	}
-	if calm <= 0 {
-		calm = 20 * time.Second
-	}
-	end := warm + e.o.Time + calm
-	e.h.Ops = make([]history.Op, 0, min(e.o.Rate*int((end+finalMax)/time.Second), 1<<17))
+func (e *engine) live(ctx context.Context, p phases) error {
+	end := p.calm
+	e.h.Ops = make([]history.Op, 0, min(e.o.Rate*int(p.end/time.Second), 1<<17))
 	e.phase, e.loading = history.WarmUp, true
 	for _, c := range e.clients {
 		c.start()
 	}
-	if err := e.until(ctx, warm, end); err != nil {
+	if err := e.until(ctx, p.warm, end); err != nil {
 		return err
 	}
 	e.phase = history.Safety
 	// What must be undone is undone even when the run is interrupted.
 	steady := context.WithoutCancel(ctx)
 	strikes := e.unleash(steady)
-	if err := e.until(ctx, warm+e.o.Time, end); err != nil {
+	if err := e.until(ctx, p.safety, end); err != nil {
 		return err
 	}
 	var err error
@@ -165,7 +159,7 @@ func (e *engine) live(ctx context.Context) error {
 	}
 	e.h.Healed = e.cluster.Now()
 	e.phase = history.Recovery
-	if err := e.calm(ctx, e.h.Healed+calm, end); err != nil {
+	if err := e.calm(ctx, e.h.Healed+p.calm-p.safety, end); err != nil {
 		return err
 	}
 	e.loading = false
@@ -187,7 +181,7 @@ func (e *engine) live(ctx context.Context) error {
 			}
 			c.read()
 		}
-		if err := e.quiet(ctx, finalMax, end); err != nil {
+		if err := e.quiet(ctx, min(finalMax, p.end-e.cluster.Now()), end); err != nil {
 			return err
 		}
 	}

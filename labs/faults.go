@@ -27,7 +27,7 @@ func (i *Invalid) Unwrap() error { return i.Err }
 // cannot be done here.
 func schedule(lab Lab, o Options, g nemesis.Ground, cluster any) (s nemesis.Schedule, skipped []string, err error) {
 	if o.Plan != nil {
-		if err := o.Plan.Validate(g, o.Time); err != nil {
+		if err := o.Plan.Validate(g, lab.faulty(o)); err != nil {
 			return nil, nil, &Invalid{err}
 		}
 		for _, f := range o.Plan {
@@ -57,7 +57,7 @@ func schedule(lab Lab, o Options, g nemesis.Ground, cluster any) (s nemesis.Sche
 			return nil, nil, &Invalid{err}
 		}
 	}
-	s, skipped = nemesis.Draw(generator(o.Seed, "nemesis"), g, specs, o.Time, cluster)
+	s, skipped = nemesis.Draw(generator(o.Seed, "nemesis"), g, specs, lab.faulty(o), cluster)
 	s, why := doable(s, cluster)
 	skipped = append(append(unasked, skipped...), why...)
 	if named && len(skipped) > 0 {

@@ -83,6 +83,8 @@ type arguments struct {
 	Consistency  string   `json:"consistency,omitempty"`
 	Availability float64  `json:"availability,omitempty"`
 	Program      []string `json:"program,omitempty"`
+
+	Calm time.Duration `json:"calm_ns,omitempty"`
 }
 
 // recorded counts the lines of the other files, so that one cut off at the end of a line is not taken for whole.
@@ -145,7 +147,7 @@ func (run *Run) write(dir string, o Origin, system nodes.System, page func(io.Wr
 			a := run.Options
 			return writeJSON(w, runJSON{
 				Format: Format, Lab: run.Lab, Seed: a.Seed,
-				Arguments: arguments{a.On, a.Nemesis, a.Time, a.Rate, a.Clients, a.Nodes, a.Bug, a.Image, a.Beyond, a.Consistency, a.Availability, a.Program},
+				Arguments: arguments{a.On, a.Nemesis, a.Time, a.Rate, a.Clients, a.Nodes, a.Bug, a.Image, a.Beyond, a.Consistency, a.Availability, a.Program, a.Calm},
 				Build:     o.Build, Started: o.Started.UTC().Truncate(time.Second),
 				Topology: run.Topology, Schedule: run.Schedule, Skipped: run.Skipped, Struck: run.Struck, Windows: h.Windows, Stalls: h.Stalls, Healed: h.Healed, End: h.End, Stopped: run.Stopped,
 				Recorded: recorded{len(h.Ops), len(h.Events)}, Reached: run.Reached, Broken: run.breaks(),
@@ -280,7 +282,7 @@ func Load(dir string, labs []Lab) (run *Run, lab Lab, o Origin, err error) {
 	run = &Run{
 		Lab: j.Lab,
 		Options: Options{
-			Seed: j.Seed, Time: a.Time, Rate: a.Rate, Clients: a.Clients, Nodes: a.Nodes, Bug: a.Bug, Image: a.Image, Beyond: a.Beyond, Nemesis: a.Nemesis, On: a.On,
+			Seed: j.Seed, Time: a.Time, Calm: a.Calm, Rate: a.Rate, Clients: a.Clients, Nodes: a.Nodes, Bug: a.Bug, Image: a.Image, Beyond: a.Beyond, Nemesis: a.Nemesis, On: a.On,
 			Demands: Demands{Consistency: a.Consistency, Availability: a.Availability}, Program: a.Program,
 		},
 		Topology: j.Topology, Schedule: j.Schedule, Skipped: j.Skipped, Struck: j.Struck, Reached: j.Reached, Stopped: j.Stopped, Logs: map[nodes.ID][]string{},

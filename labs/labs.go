@@ -20,7 +20,7 @@ type Lab struct {
 	Guide string // the lab's README: the design and its promises, in Markdown
 
 	System   nodes.System
-	Messages []Exchange                              // what a program of others must answer; none if the lab is not for such
+	Messages []Exchange                              // what a program of others must answer
 	Topology func(nodes int) (nodes.Topology, error) // the default for 0; an error for a number it cannot be built with
 	Ground   func(nodes.Topology) nemesis.Ground     // groups and roles, for the nemesis
 
@@ -70,14 +70,6 @@ func (lab Lab) Promises(t nodes.Topology, d Demands) []Guarantee {
 	return all
 }
 
-// An Exchange is a request of clients and its reply, by an example of each as it stands in the body of a message, without
-// msg_id and in_reply_to.
-type Exchange struct {
-	About  string // one sentence
-	Ask    string // {"type":"read","key":1}
-	Answer string // {"type":"read_ok","value":3}
-}
-
 // An Operation is an admin action of a system, asked for as a client asks. It is done when Outcome says so of a reply, and
 // until then asked for again: so its requests say what is to be, and not what is to be changed.
 type Operation struct {
@@ -97,6 +89,10 @@ type Defaults struct {
 	Rate    int           // requests a second, over all clients
 	WarmUp  time.Duration // before the safety phase: the cluster elects its leaders
 	Calm    time.Duration // length of the recovery phase
+	// Over is how long a run on real time may take beyond Options.Time, whatever its nodes do. What warm-up and recovery
+	// need beyond that is taken from the phase with faults; the recovery phase ends early at a Settler's word, or when the
+	// time is over. 0: each phase has its time.
+	Over time.Duration
 }
 
 // A Guarantee is a promise, as data. ID and Name never change once published.

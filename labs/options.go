@@ -11,7 +11,8 @@ import (
 // Options are one run's arguments. Zero values mean the lab's defaults.
 type Options struct {
 	Seed     uint64
-	Time     time.Duration // length of the safety phase
+	Time     time.Duration // length of the safety phase; of the run, where Defaults.Over bounds it
+	Calm     time.Duration // length of the recovery phase, however long the run then is; 0: the lab's
 	Rate     int
 	Clients  int
 	Nodes    int

@@ -3,6 +3,7 @@ package nemesis
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,6 +43,12 @@ var (
 		d, err := time.ParseDuration(text)
 		f.Every = d
 		return err == nil && d >= leastEvery
+	}}
+	// What was drawn of jitter goes: the spread is in its place.
+	optionSpread = Option{"spread", "how the delay, then a mean, is spread: uniform, normal, exponential or pareto", func(f *Fault, text string) bool {
+		q := f.quality()
+		q.Spread, q.Jitter = nodes.Spread(text), 0
+		return slices.Contains(nodes.Spreads, q.Spread)
 	}}
 	optionJitter = Option{"jitter", takesDuration, durationOf(func(f *Fault) *time.Duration { return &f.quality().Jitter })}
 )

@@ -54,7 +54,11 @@ func (f Fault) String() string {
 			}
 		}
 		if q.Delay > 0 || q.Jitter > 0 {
-			words = append(words, "by "+rounded(q.Delay)+" to "+rounded(q.Delay+q.Jitter))
+			by := "by " + rounded(q.Delay) + " to " + rounded(q.Delay+q.Jitter)
+			if q.Spread != nodes.Constant {
+				by = "by about " + rounded(q.Delay) + ", " + string(q.Spread)
+			}
+			words = append(words, by)
 		}
 	}
 	switch {
@@ -206,6 +210,9 @@ func (f Fault) validate(g Ground, over time.Duration) error {
 		}
 		if q.Delay < 0 || q.Jitter < 0 {
 			return errors.New("a delay may not be negative")
+		}
+		if !q.Spread.Known() {
+			return fmt.Errorf("there is no spread %q: use one of %v, or none", q.Spread, nodes.Spreads)
 		}
 	}
 	if len(g.operations(f.Kind)) > 0 {

@@ -19,7 +19,7 @@ var slow = Kind{
 		}
 		return needLinks(f)
 	},
-	Options: []Option{optionDelay, optionJitter},
+	Options: []Option{optionDelay, optionJitter, optionSpread},
 	Inject:  degrade,
 }.with(
 	form{"one", harmed(one, around, delayed)},

@@ -84,6 +84,7 @@ var qualityFields = []field[nodes.Quality]{
 	whole("corrupt_per_mille", func(q *nodes.Quality) *int { return &q.CorruptPerMille }),
 	duration("delay", func(q *nodes.Quality) *time.Duration { return &q.Delay }),
 	duration("jitter", func(q *nodes.Quality) *time.Duration { return &q.Jitter }),
+	text("spread", func(q *nodes.Quality) *string { return (*string)(&q.Spread) }),
 }
 
 var damageFields = []field[nodes.Damage]{

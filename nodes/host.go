@@ -68,6 +68,7 @@ type Quality struct {
 	ReorderPerMille   int           `json:"reorder_per_mille,omitempty"` // so many are held back by up to ten times the link's latency
 	Delay             time.Duration `json:"delay_ns,omitempty"`          // one way
 	Jitter            time.Duration `json:"jitter_ns,omitempty"`         // uniform in [0, Jitter), one way
+	Spread            Spread        `json:"spread,omitempty"`            // of Delay, which is then a mean
 
 	// CorruptPerMille are changed on their way, which their framing detects: so they are lost, and never delivered.
 	CorruptPerMille int `json:"corrupt_per_mille,omitempty"`

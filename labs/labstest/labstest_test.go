@@ -19,3 +19,7 @@ func TestWhatAClientSeesOfEachFaultOnTheSimulator(t *testing.T) {
 func TestWhatClientsSeeWhenTheyOrAdministratorsMisbehaveOnTheSimulator(t *testing.T) {
 	labstest.Misuse(t, start)
 }
+
+func TestWhatAClientSeesOfHarmsThatMeetOnTheSimulator(t *testing.T) {
+	labstest.Meet(t, start)
+}

@@ -171,7 +171,8 @@ func (x Trial) Repeats(t *testing.T, o labs.Options, probe string) {
 	same("on one processor", files(false))
 }
 
-// Guide asserts that the lab's guide says every promise in the same words as the lab, and names every known bug.
+// Guide asserts that the lab's guide says every promise in the same words as the lab, names every known bug, and shows
+// every message that clients exchange.
 func (x Trial) Guide(t *testing.T) {
 	top, err := x.Lab.Topology(0)
 	if err != nil {
@@ -185,6 +186,11 @@ func (x Trial) Guide(t *testing.T) {
 	for _, b := range x.Lab.System.Bugs {
 		if row := fmt.Sprintf("\n| %s | %s | %s |", b.Name, b.About, strings.Join(b.Refutes, ", ")); !strings.Contains(x.Lab.Guide, row) {
 			t.Errorf("README.md has no row %s", row)
+		}
+	}
+	for _, m := range x.Lab.Messages {
+		if text := m.Markdown(); !strings.Contains(x.Lab.Guide, text) {
+			t.Errorf("README.md does not have this:\n%s", text)
 		}
 	}
 }

@@ -1,6 +1,6 @@
 // Package labstest tries every fault on a runtime, by what a client sees of it: before the fault, under it and when it
-// is healed. The test of a runtime calls Faults and Misuse with what starts its clusters; then it cannot forget a kind of
-// fault, nor a form of one, since both go through nemesis.Kinds. It asserts nothing of how fast a runtime is, and judges
+// is healed. The test of a runtime calls Faults, Misuse and Meet with what starts its clusters; then it cannot forget a kind of
+// fault, nor a form of one, since the first two go through nemesis.Kinds. It asserts nothing of how fast a runtime is, and judges
 // no system: its nodes only tell what befell them.
 //
 // It also holds what the tests of all labs have in common: a Trial does a lab's runs, catches its known bugs, and asserts
@@ -25,6 +25,7 @@ type (
 	}
 	seat struct{ Name string } // remembered, as an operation of an administrator; answered with yes
 	tick struct{}              // counted, and answered with yes
+	die  struct{}              // it panics
 	read struct{}              // answered with told
 	told struct {
 		Notes   int
@@ -62,7 +63,7 @@ func System() nodes.System {
 	return nodes.System{
 		Name:   "witness",
 		New:    func(string) nodes.Node { return &witness{marks: map[int]bool{}} },
-		Bodies: []any{ask{}, yes{}, note{}, mark{}, seat{}, tick{}, read{}, told{}, relay{}, back{}, passed{}},
+		Bodies: []any{ask{}, yes{}, note{}, mark{}, seat{}, tick{}, die{}, read{}, told{}, relay{}, back{}, passed{}},
 	}
 }
 
@@ -110,6 +111,8 @@ func (n *witness) Receive(env nodes.Env, m nodes.Message) {
 	case tick:
 		n.now.Ticks++
 		env.Send(m.From, yes{})
+	case die:
+		panic("as it was told")
 	case read:
 		now := n.now
 		now.Clock = env.Now().UnixNano()

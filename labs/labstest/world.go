@@ -23,7 +23,8 @@ type world struct {
 	ground  nemesis.Ground
 	batch   uint64
 	renewed time.Duration // when a node last had a new disk
-	taken   int           // notes that power losses took
+	losses  int           // nodes that lost power
+	taken   int           // notes that they lost
 }
 
 var client = nodes.Member{ID: "x", Region: "A", Zone: "A1"}
@@ -40,6 +41,12 @@ func newWorld(t *testing.T, start func(nodes.Spec) (labs.Cluster, error)) *world
 		}
 	})
 	return &world{t: t, c: c, ground: nemesis.Ground{Topology: topology(), Roles: []string{"leader of G", "clerk"}}}
+}
+
+// told says whether nodes are told more than what any program understands, as that their disk is a new one.
+func (w *world) told() bool {
+	_, ours := w.c.(nemesis.Disks)
+	return ours
 }
 
 func (w *world) resolve(role string) []nodes.ID {

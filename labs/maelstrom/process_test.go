@@ -113,7 +113,7 @@ func TestSolutionsHold(t *testing.T) {
 		trials = append(trials, &trial{lab: "broadcast", nemesis: "partition,kill", program: []string{python, absolute(t, "testdata/solutions/broadcast.py")}})
 	}
 	for _, x := range trials {
-		x.over, x.came = 8*time.Second, func(r *labs.Run) bool { return r.Verdict == history.Pass }
+		x.over, x.came = 14*time.Second, func(r *labs.Run) bool { return r.Verdict == history.Pass }
 	}
 	try(trials)
 	for _, x := range trials {
@@ -155,7 +155,7 @@ func TestMistakesOfSolutionsAreFound(t *testing.T) {
 	program := built(t, "start/go/go.mod", "start/go/node.go", "testdata/solutions/*.go")
 	var trials []*trial
 	for _, m := range mistakes {
-		trials = append(trials, &trial{lab: m.lab, nemesis: m.nemesis, program: []string{program, m.lab, m.name}, over: 6 * time.Second, came: func(r *labs.Run) bool {
+		trials = append(trials, &trial{lab: m.lab, nemesis: m.nemesis, program: []string{program, m.lab, m.name}, over: 11 * time.Second, came: func(r *labs.Run) bool {
 			return slices.ContainsFunc(r.Judged, func(j labs.Judged) bool { return j.ID == m.caught && j.Verdict == history.Fail })
 		}})
 	}

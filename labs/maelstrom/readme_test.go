@@ -39,7 +39,7 @@ func sayLabs() string {
 	for _, l := range Labs() {
 		fmt.Fprintf(&b, "\n### %s\n\n%s.\n", l.Name, strings.ToUpper(l.About[:1])+l.About[1:])
 		for _, x := range l.Messages {
-			fmt.Fprintf(&b, "\n%s:\n\n    %s\n    %s\n", strings.ToUpper(x.About[:1])+x.About[1:], x.Ask, x.Answer)
+			b.WriteString("\n" + x.Markdown())
 		}
 		b.WriteString(sayPromises(l, func(id string) bool { return id != "M1" && id != "R1" }))
 	}

@@ -25,6 +25,7 @@ func Lab() labs.Lab {
 		About:    "a multi-region multi-master OLTP store: consensus per key range, two-phase commit between ranges",
 		Guide:    guide,
 		System:   mm.System(),
+		Messages: messages(),
 		Topology: topology,
 		Ground:   ground,
 		Workload: newWorkload,

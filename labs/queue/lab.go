@@ -24,6 +24,7 @@ func Lab() labs.Lab {
 		About:    "a cross-region, partitioned FIFO queue: a replicated log for each shard, copies in the other regions",
 		Guide:    guide,
 		System:   q.System(),
+		Messages: messages(),
 		Topology: topology,
 		Ground:   ground,
 		Workload: newWorkload,

@@ -8,6 +8,7 @@ import (
 
 	"faultlab/checker/history"
 	"faultlab/nemesis"
+	"faultlab/nodes"
 )
 
 // A fault is one row of the table of faults.
@@ -97,7 +98,10 @@ func how(f nemesis.Fault) string {
 				ws = append(ws, percent(c.mille, 1000)+" "+c.name)
 			}
 		}
-		if q.Delay > 0 {
+		switch {
+		case q.Delay > 0 && q.Spread != nodes.Constant:
+			ws = append(ws, "about "+short(q.Delay)+" later ("+string(q.Spread)+")")
+		case q.Delay > 0:
 			ws = append(ws, short(q.Delay)+" later")
 		}
 		if q.Jitter > 0 {

@@ -32,6 +32,16 @@ func (h *Host) obey(a arrival) {
 	}
 }
 
+// beginFor takes the init of anybody who runs nodes of the message protocol, and knows no other word of the lab's.
+func (h *Host) beginFor(a arrival) {
+	body, err := protocol.Decode(a.m.Body)
+	if b, ok := body.(Init); ok {
+		h.init(a, b)
+		return
+	}
+	h.answer(a, wire.Error{Code: wire.Malformed, Text: fmt.Sprintf("no init could be read: %v", err)})
+}
+
 // hear makes a line the lab's, from now on. It is told what none before it was there to hear.
 func (h *Host) hear(back Line) {
 	h.lab = back

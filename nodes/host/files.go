@@ -24,9 +24,11 @@ import (
 const (
 	logSuffix = ".log"
 	tmpSuffix = ".tmp"
-	savedName = "saved"
 	stemMax   = 200
 )
+
+// Saved is the folder, in a data folder, of what Save keeps.
+const Saved = "saved"
 
 // stemOf is the name of a log as a file system takes it: whatever is not a letter, a digit or a dash is escaped, and a
 // long name is cut and made unique again by its hash.

@@ -324,6 +324,8 @@ func (h *Host) handle(a arrival) {
 		h.watch(a.member, a.state)
 	case a.m.Src == Lab && a.back != nil:
 		h.obey(a)
+	case h.node == nil && a.m.Type == "init" && a.back != nil:
+		h.beginFor(a)
 	case h.node == nil:
 		h.refuse(a, wire.Error{Code: wire.Unavailable, Text: "there was no init yet"})
 	case a.err != nil:

@@ -23,7 +23,9 @@ func (in inbox) Message(m wire.Message, back Line) {
 	a := arrival{from: m.From(), m: m, back: back}
 	if m.Src != Lab {
 		a.body, a.err = in.h.codec.Decode(m.Body)
-		a.m.Body = nil
+		if m.Type != "init" {
+			a.m.Body = nil
+		}
 	}
 	in.put(a)
 }

@@ -218,7 +218,7 @@ func (x area) write(b []byte, at int64) error {
 
 // Save keeps a copy of the logs as they are now, in the folder itself. The node may run.
 func Save(dir string) error {
-	saved := filepath.Join(dir, savedName)
+	saved := filepath.Join(dir, Saved)
 	for tries := 0; ; tries++ {
 		err := os.RemoveAll(saved)
 		if err == nil {
@@ -241,7 +241,7 @@ func Save(dir string) error {
 // that looks finds out.
 func Rollback(dir string) error {
 	return stopped(dir, "rollback", func() error {
-		saved := filepath.Join(dir, savedName)
+		saved := filepath.Join(dir, Saved)
 		then, err := generations(saved)
 		if err != nil {
 			return err

@@ -8,7 +8,7 @@ import (
 )
 
 // This file is the vocabulary between a host and the lab. Every word is the body of a wire.Message; those of the lab
-// have src "lab", those of the host dest "lab".
+// have src "lab", those of the host dest "lab". Init may come from anybody else too, once.
 
 // Lab is the name of the lab in envelopes.
 const Lab nodes.ID = "lab"

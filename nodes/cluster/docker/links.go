@@ -56,6 +56,9 @@ func (c *Cluster) Degrade(_ context.Context, links []nodes.Link, q nodes.Quality
 
 // Refuses says why the engine's kernel cannot do this to these links; "" if it can.
 func (c *Cluster) Refuses(links []nodes.Link, q nodes.Quality) string {
+	if q.Spread != nodes.Constant {
+		return "containers are slowed by a constant and by jitter alone: spreads of a delay are for the simulator and for processes"
+	}
 	if c == nil || !slices.ContainsFunc(links, c.between) {
 		return ""
 	}

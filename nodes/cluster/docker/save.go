@@ -13,13 +13,12 @@ import (
 	"strings"
 
 	"github.com/moby/moby/client"
+
+	"faultlab/nodes/host"
 )
 
 // diskMost is how much of one node's disk is kept in memory from the end of a run to its being saved.
 const diskMost = 256 << 20
-
-// savedFolder is where host.Save keeps the copy that a rollback would bring back.
-const savedFolder = "saved"
 
 // A stored is a file of a disk: its name below the node's data folder, and what is in it.
 type stored struct {
@@ -69,7 +68,7 @@ func (e *engine) files(ctx context.Context, holder string) ([]stored, error) {
 			return all, err
 		}
 		name := path.Clean(h.Name)
-		if h.Typeflag != tar.TypeReg || !filepath.IsLocal(filepath.FromSlash(name)) || strings.HasPrefix(name, savedFolder+"/") {
+		if h.Typeflag != tar.TypeReg || !filepath.IsLocal(filepath.FromSlash(name)) || strings.HasPrefix(name, host.Saved+"/") {
 			continue
 		}
 		if left -= h.Size; left < 0 {

@@ -2,7 +2,10 @@
 
 package process
 
-import "os/exec"
+import (
+	"os"
+	"os/exec"
+)
 
 const supported = false
 
@@ -16,3 +19,4 @@ const (
 
 func group(*exec.Cmd)         {}
 func signalGroup(int, signal) {}
+func lock(*os.File) bool      { return false }

@@ -87,6 +87,10 @@ func be(character string, args []string) {
 		switch m.Body["type"] {
 		case "init":
 			n.me = m.Body["node_id"].(string)
+			if character == "asks first" { // a service, and waits for its answer
+				n.send(message{n.me, "lin-kv", map[string]any{"type": "write", "key": "k", "value": 1, "msg_id": 1}})
+				in.ReadBytes('\n')
+			}
 			n.reply(m, map[string]any{"type": "init_ok"})
 		case "echo":
 			if echoes++; echoes == 5 {
@@ -158,6 +162,7 @@ func TestAHostileNodeGetsAVerdictAndLeavesNothing(t *testing.T) {
 		{"stubborn", cmdHeld, nil},
 		{"long once", cmdHeld, nil},
 		{"complains", cmdHeld, nil},
+		{"asks first", cmdHeld, nil},
 		{"daemon", cmdHeld, nil},
 		{"daemons", cmdHeld, nil},
 		{"exits", cmdFailed, []string{"ended by itself with status 7 before it had answered init", "Traceback: no module named maelstrom"}},
@@ -174,13 +179,20 @@ func TestAHostileNodeGetsAVerdictAndLeavesNothing(t *testing.T) {
 		{"nobody", cmdFailed, []string{broke, `wrote to \"n77\", whom nobody knows`, "lin-kv"}},
 	} {
 		t.Run(c.character, func(t *testing.T) {
-			if testing.Short() && c.status == cmdHeld {
-				t.Skip("it runs to its end")
+			over := "6s"
+			if c.character == "stops reading" {
+				over = "16s" // until what waits for it has filled the pipe, and then as long as it may take
+			}
+			if c.status == cmdHeld || over != "6s" { // it mostly waits
+				if testing.Short() {
+					t.Skip("it takes real time")
+				}
+				t.Parallel()
 			}
 			dir := t.TempDir()
 			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 			defer cancel()
-			lab := exec.CommandContext(ctx, self, "run", "echo", "--bin", self, "--nodes", "2", "--nemesis", "none", "--time", "6s", "--rate", "80",
+			lab := exec.CommandContext(ctx, self, "run", "echo", "--bin", self, "--nodes", "2", "--nemesis", "none", "--time", over, "--rate", "80",
 				"--format", "json", "--store", filepath.Join(dir, "store"), "--", "be", c.character, dir)
 			lab.Env = append(os.Environ(), "PROCESS_TEST="+dir, "TMPDIR="+dir)
 			var stdout, stderr bytes.Buffer
@@ -222,6 +234,23 @@ func TestAHostileNodeGetsAVerdictAndLeavesNothing(t *testing.T) {
 }
 
 func TestWhatALabThatWasKilledLeftIsEndedByTheNext(t *testing.T) {
+	whatALabThatWasKilledLeft(t, func(self, dir string) *exec.Cmd {
+		lab := exec.Command(self, "run", "echo", "--bin", self, "--nodes", "1", "--nemesis", "none", "--time", "1s", "--rate", "80", "--store", filepath.Join(dir, "store"), "--", "be", "good")
+		lab.Env = append(os.Environ(), "TMPDIR="+dir)
+		return lab
+	})
+}
+
+func TestWhatALabThatWasKilledLeftIsEndedByTheDoctor(t *testing.T) {
+	whatALabThatWasKilledLeft(t, func(self, dir string) *exec.Cmd {
+		// DOCKER_HOST: containers are not the matter here, and may be another lab's.
+		lab := exec.Command("sh", "-c", `"$1" doctor --clean | grep -q "removed folder "`, "sh", self)
+		lab.Env = append(os.Environ(), "TMPDIR="+dir, "DOCKER_HOST=unix:///nowhere")
+		return lab
+	})
+}
+
+func whatALabThatWasKilledLeft(t *testing.T, next func(self, dir string) *exec.Cmd) {
 	if runtime.GOOS != "linux" {
 		t.Skip("what was left is not found here")
 	}
@@ -246,14 +275,18 @@ func TestWhatALabThatWasKilledLeftIsEndedByTheNext(t *testing.T) {
 	if left := withEnvironment("PROCESS_TEST=" + dir); len(left) != 2 {
 		t.Errorf("it left %v: this test shows nothing", left)
 	}
-	c, err := process.Start(nodes.Spec{
-		System: nodes.System{Name: "echo", Bodies: []any{Echo{}, EchoOK{}}}, Topology: three, Observer: deaf{}, Program: []string{self, "be", "good"},
-	})
-	if err != nil {
-		t.Fatal(err)
+	folders := func() []string {
+		all, _ := filepath.Glob(filepath.Join(dir, "lab-nodes-*"))
+		return all
 	}
-	if err := c.Close(); err != nil {
-		t.Error(err)
+	if len(folders()) != 1 {
+		t.Errorf("it left the folders %v: this test shows nothing", folders())
+	}
+	if out, err := next(self, dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if len(folders()) > 0 {
+		t.Errorf("%v are left", folders())
 	}
 	left := withEnvironment("PROCESS_TEST=" + dir)
 	for n := 0; len(left) > 0 && n < 100; n++ {
@@ -289,6 +322,8 @@ func withEnvironment(entry string) (pids []int) {
 	}
 	return pids
 }
+
+var three = nodes.Topology{Members: []nodes.Member{{ID: "n1", Zone: "n1"}, {ID: "n2", Zone: "n2"}, {ID: "n3", Zone: "n3"}}}
 
 // What a program that speaks the protocol is asked in BenchmarkRouter.
 type (

@@ -34,6 +34,8 @@ type member struct {
 	slow   int    // seconds for which it has read nothing, though lines wait
 	taken  uint64 // writes to it that had ended a second ago
 
+	kept []stored // of its folder, when the cluster is closed
+
 	settled func() // told when the first boot has ended, well or not
 
 	own own

@@ -83,7 +83,7 @@ func (n *network) carry(from, to nodes.Member, size int, arrive func(), names ..
 			continue
 		}
 		for _, h := range harms {
-			late += int64(h.Delay) + below(n.draw, int64(h.Jitter))
+			late += int64(h.Late(n.draw))
 			if n.chance(h.ReorderPerMille) {
 				late += below(n.draw, 10*least)
 			}
@@ -113,6 +113,9 @@ func (c *Cluster) Degrade(_ context.Context, links []nodes.Link, q nodes.Quality
 		if perMille < 0 || perMille > 1000 {
 			return nil, fmt.Errorf("process: degrade: %d of a thousand", perMille)
 		}
+	}
+	if !q.Spread.Known() {
+		return nil, fmt.Errorf("process: degrade: there is no spread %q", q.Spread)
 	}
 	if q.Delay < 0 || q.Jitter < 0 {
 		return nil, fmt.Errorf("process: degrade: a negative delay (%s, jitter %s)", q.Delay, q.Jitter)

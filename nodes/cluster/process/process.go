@@ -24,7 +24,7 @@ import (
 )
 
 const (
-	bootPatience  = 20 * time.Second // for a node to answer init
+	bootPatience  = 10 * time.Second // for a node to answer init
 	callPatience  = 10 * time.Second // for an operating system to do one thing
 	closePatience = 3 * time.Second
 )
@@ -59,6 +59,7 @@ type Cluster struct {
 	program  []string
 	own      bool   // the program is lab node
 	dir      string // holds a folder for each node
+	claim    *os.File
 	run      string // the mark of everything it started
 	members  []*member
 	index    map[nodes.ID]*member
@@ -110,7 +111,7 @@ func start(spec nodes.Spec, program []string, own bool) (c *Cluster, err error) 
 		return nil, err
 	}
 	inherit()
-	sweepAbandoned()
+	Clean()
 	c = &Cluster{
 		Loop: live.New(), spec: spec, codec: codec, program: program, own: own, run: newRun(),
 		index: map[nodes.ID]*member{}, services: map[nodes.ID]*service{}, numbers: map[nodes.ID]uint64{}, calls: map[nodes.ID]*call{},
@@ -118,7 +119,7 @@ func start(spec nodes.Spec, program []string, own bool) (c *Cluster, err error) 
 	}
 	c.budget.init(readMost)
 	c.network.init(c)
-	if c.dir, err = os.MkdirTemp("", "lab-nodes-"); err != nil {
+	if c.dir, c.claim, err = newFolder(); err != nil {
 		return nil, fmt.Errorf("process: %w", err)
 	}
 	defer func() {
@@ -193,10 +194,10 @@ func (c *Cluster) bringUp() error {
 // once: with the first reply, or with ok false when wait has passed. What comes later is dropped. A node that does not
 // exist, or is down, is one that never answers.
 func (c *Cluster) Call(from nodes.Member, to nodes.ID, body any, wait time.Duration, done func(reply any, ok bool)) {
-	name := from.ID
-	if c.index[name] != nil {
-		name = "client." + name // a line does not say of a name whether it is a node's or a client's
+	if c.index[from.ID] != nil {
+		from.ID = "client." + from.ID // neither a line nor a link says of a name whether it is a node's or a client's
 	}
+	name := from.ID
 	c.numbers[name]++
 	n := c.numbers[name]
 	id := nodes.Request(name, n)
@@ -248,7 +249,8 @@ func (c *Cluster) Run(until time.Duration) error {
 	}
 }
 
-// Close kills all nodes and whatever they started, and removes their folders. Closing twice is the same as once.
+// Close kills all nodes and whatever they started, keeps what they have in their folders (see SaveDisks), and removes
+// those. Closing twice is the same as once.
 func (c *Cluster) Close() error {
 	if c == nil || c.closed {
 		return nil
@@ -276,5 +278,8 @@ func (c *Cluster) Close() error {
 		}
 	}
 	sweep(c.run + "/")
-	return errors.Join(append(errs, os.RemoveAll(c.dir))...)
+	c.keepDisks()
+	errs = append(errs, os.RemoveAll(c.dir))
+	c.claim.Close()
+	return errors.Join(errs...)
 }

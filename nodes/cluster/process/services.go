@@ -99,8 +99,8 @@ func (s *service) Send(to nodes.ID, body any) {
 		panic(err)
 	}
 	s.c.Post(s.c.Now()+serviceLatency, func() {
-		if m.life == life {
-			m.take(line)
+		if m.life == life && m.child != nil {
+			m.child.send(line) // also to one that has not answered init yet: it may need this for it
 		}
 	})
 }

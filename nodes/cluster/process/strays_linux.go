@@ -162,20 +162,23 @@ func signalStrays(prefix string, group int, s signal) {
 	}
 }
 
-// sweepAbandoned kills what labs left behind that were killed themselves.
-func sweepAbandoned() {
+// sweepAbandoned kills what labs left behind that were killed themselves, and says what. A lab of another space of
+// process numbers cannot be told from one that is no more, so its processes are let be.
+func sweepAbandoned() (killed []string) {
+	space, _ := os.Readlink("/proc/self/ns/pid")
 	for _, pid := range marked("") {
 		run, _, _ := strings.Cut(markOf(pid), "/")
 		part := strings.SplitN(run, ".", 3)
-		if len(part) != 3 {
+		if theirs, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid)); len(part) != 3 || err != nil || theirs != space {
 			continue
 		}
 		lab, err := strconv.Atoi(part[0])
 		if err != nil {
 			continue
 		}
-		if p, lives := look(lab); !lives || p.began != part[1] {
-			syscall.Kill(pid, syscall.SIGKILL)
+		if p, lives := look(lab); (!lives || p.began != part[1]) && syscall.Kill(pid, syscall.SIGKILL) == nil {
+			killed = append(killed, fmt.Sprintf("process %d", pid))
 		}
 	}
+	return killed
 }

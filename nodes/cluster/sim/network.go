@@ -139,7 +139,7 @@ func (c *Cluster) carry(w way, harms []*harm, e event) {
 		}
 		at := c.now + w.least + below(n.draw, w.jitter)
 		for _, h := range harms {
-			at += int64(h.Delay) + below(n.draw, int64(h.Jitter))
+			at += int64(h.Late(n.draw))
 			if n.chance(h.ReorderPerMille) {
 				at += below(n.draw, 10*w.least)
 			}
@@ -171,6 +171,9 @@ func (c *Cluster) Degrade(_ context.Context, links []nodes.Link, q nodes.Quality
 		if perMille < 0 || perMille > 1000 {
 			return nil, fmt.Errorf("sim: degrade: %d of a thousand", perMille)
 		}
+	}
+	if !q.Spread.Known() {
+		return nil, fmt.Errorf("sim: degrade: there is no spread %q", q.Spread)
 	}
 	if q.Delay < 0 || q.Jitter < 0 {
 		return nil, fmt.Errorf("sim: degrade: a negative delay (%s, jitter %s)", q.Delay, q.Jitter)
