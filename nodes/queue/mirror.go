@@ -94,11 +94,12 @@ type mirrors struct {
 	pulls  []*pull
 	held   []*heldPull
 	fresh  map[string]uint64           // by keyspace: when, by this node's clock, what is here was all there was
+	begun  map[string]uint64           // and when a copy last began here: what was asked before says nothing of that
 	copies map[string]map[Shard]uint64 // by group of another region: how far its copies are
 }
 
 func newMirrors(l *Layout, region string) mirrors {
-	m := mirrors{fresh: map[string]uint64{}, copies: map[string]map[Shard]uint64{}}
+	m := mirrors{fresh: map[string]uint64{}, begun: map[string]uint64{}, copies: map[string]map[Shard]uint64{}}
 	for _, r := range l.Regions {
 		if region != "" && r != region {
 			m.pulls = append(m.pulls, &pull{region: r})
@@ -314,8 +315,16 @@ func (l *leader) onPulled(env nodes.Env, b Pulled) {
 
 // all notes that all is here that there was when a pull was sent.
 func (l *leader) all(env nodes.Env, home string, asked uint64) {
-	if l != nil && asked <= clock(env) {
+	if l != nil && l.begun[home] < asked && asked <= clock(env) {
 		l.fresh[home] = max(l.fresh[home], asked)
+	}
+}
+
+// begin notes that a copy begins here, of which nothing has been asked yet.
+func (l *leader) begin(env nodes.Env, home string) {
+	if l != nil {
+		l.begun[home] = clock(env)
+		delete(l.fresh, home)
 	}
 }
 
