@@ -55,6 +55,7 @@ type Pulled struct {
 type Brought struct {
 	Home       string   `json:"home"`
 	Generation uint64   `json:"generation"`
+	Served     bool     `json:"served,omitempty"` // or there are names alone, and nothing is said of shards
 	Known      uint64   `json:"known"`
 	Shards     []Update `json:"shards,omitempty"`
 	After      uint64   `json:"after,omitempty"` // Names come after so many of the origin's sink
@@ -241,7 +242,7 @@ func (m *machine) brought(p *Pull) (all []Brought, news bool) {
 			b.Names = names[w.Names:min(w.Names+pullNames, uint64(len(names)))]
 		}
 		if m.serves(w.Home, w.Generation) {
-			b.Known = m.index
+			b.Served, b.Known = true, m.index
 			room := pullLines
 			for _, s := range m.list {
 				if s.home != w.Home {
@@ -361,6 +362,7 @@ func (c *copied) pack(p *pack.Pack) {
 func (b *Brought) pack(p *pack.Pack) {
 	p.Text(&b.Home)
 	p.Number(&b.Generation)
+	p.Flag(&b.Served)
 	p.Number(&b.Known)
 	pack.List(p, &b.Shards, (*Update).pack)
 	p.Number(&b.After)
@@ -386,7 +388,7 @@ func (c *copied) apply(env nodes.Env, m *machine) {
 		if r.Generation != b.Generation || r.Region != c.From {
 			continue
 		}
-		all := true
+		all := b.Served
 		r.known = max(r.known, b.Known)
 		for k := range b.Shards {
 			taken, whole := m.copy(env, &b.Shards[k])
