@@ -290,7 +290,7 @@ func onlyClients(w history.Window) bool { return w.Kind == "client-crash" && w.F
 
 func harmsFarLinks(s nemesis.Schedule) string {
 	if slices.ContainsFunc(s, func(f nemesis.Fault) bool {
-		return f.Is("partition:region") || f.Is("slow:region") || f.Kind == "client-crash" && f.Form != "all" || len(f.Links) > 0 && !slices.ContainsFunc(f.Links, func(l nodes.Link) bool {
+		return f.Is("partition:region") || f.Is("slow:region") || f.Kind == "client-crash" && f.Form != "all" || (f.Kind == "partition" || f.Kind == "slow") && len(f.Links) > 0 && !slices.ContainsFunc(f.Links, func(l nodes.Link) bool {
 			return l.From == nodes.Clients || l.To == nodes.Clients || labs.RegionOf(string(l.From)) == labs.RegionOf(string(l.To))
 		})
 	}) {

@@ -21,6 +21,7 @@ const (
 	pollMax   = 100 // records
 	readMax   = 256
 	effectMax = 500
+	finishMax = 3000 // requests of a reader in the end: some ten seconds, if it goes on asking whether a copy is whole
 )
 
 // The two groups of consumers that every keyspace has.
@@ -199,13 +200,14 @@ func (p *producer) next(w *workload, c *labs.Client) any {
 		return s
 	}
 	s := q.Send{Home: c.Region, Producer: p.name, Number: p.number + 1}
-	if r.IntN(7) == 0 {
+	away := r.IntN(7) == 0 // in a burst too
+	if away {
 		s.Home = w.other(c)
 	}
 	s.Key = key(s.Home, r.IntN(keys))
 	n := 1
 	switch k := r.IntN(10); {
-	case p.crowd > 0:
+	case p.crowd > 0 && !away:
 		p.crowd--
 		s.Home, s.Key = c.Region, p.hot
 		n = batchMax/2 + r.IntN(batchMax/2)
@@ -310,7 +312,7 @@ func (r *reader) read(w *workload, v view) any {
 // finish asks what is asked in the end: the first client of a region for reports, twice, and for descriptions until all
 // regions say the same; the second producer reads mirrors to their ends.
 func (r *reader) finish(w *workload, c *labs.Client, rank int) any {
-	if r.asks++; r.asks > 400 {
+	if r.asks++; r.asks > finishMax {
 		return nil
 	}
 	if r.last != nil { // it did not succeed
@@ -335,8 +337,9 @@ func (r *reader) finish(w *workload, c *labs.Client, rank int) any {
 	}
 	switch rank {
 	case 0:
-		for _, home := range regions {
-			if !w.alike(home, c.Region) {
+		for range regions { // in turn, since one may take its time
+			r.turn++
+			if home := regions[r.turn%len(regions)]; !w.alike(home, c.Region) {
 				r.last = q.Describe{Home: home}
 				return r.last
 			}

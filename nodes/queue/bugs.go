@@ -90,15 +90,15 @@ var bugs = []nodes.Bug{
 	}, {
 		Name:    healDiscardsMinority,
 		About:   "a region that comes back drops what it had acknowledged and the new lineage lacks (RabbitMQ autoheal #123)",
-		Refutes: []string{"Q13", "Q14"}, Nemesis: "partition:region,ops:promote", Seeds: 2,
+		Refutes: []string{"Q13", "Q14"}, Nemesis: "partition:region,ops:promote", Seeds: 6,
 	}, {
 		Name:    keepsBeyondDeclared,
 		About:   "a region that comes back keeps in its copy what is beyond the declared place",
-		Refutes: []string{"Q11", "Q13", "Q14"}, Nemesis: "partition:region,ops:promote", Seeds: 4,
+		Refutes: []string{"Q11", "Q13", "Q14"}, Nemesis: "partition:region,ops:promote", Seeds: 6,
 	}, {
 		Name:    reportForgets,
 		About:   "a report is told once, and forgotten with that",
-		Refutes: []string{"Q13", "Q14"}, Nemesis: "partition:region,ops:promote", Seeds: 2,
+		Refutes: []string{"Q13", "Q14"}, Nemesis: "partition:region,ops:promote", Seeds: 6,
 	}, {
 		Name:    resendsAsNew,
 		About:   "what is sent again from a report is sent under a new name, so nobody can tell that it has been",

@@ -55,6 +55,7 @@ type Pulled struct {
 type Brought struct {
 	Home       string   `json:"home"`
 	Generation uint64   `json:"generation"`
+	Served     bool     `json:"served,omitempty"` // or there are names alone, and nothing is said of shards
 	Known      uint64   `json:"known"`
 	Shards     []Update `json:"shards,omitempty"`
 	After      uint64   `json:"after,omitempty"` // Names come after so many of the origin's sink
@@ -94,11 +95,12 @@ type mirrors struct {
 	pulls  []*pull
 	held   []*heldPull
 	fresh  map[string]uint64           // by keyspace: when, by this node's clock, what is here was all there was
+	begun  map[string]uint64           // and when a copy last began here: what was asked before says nothing of that
 	copies map[string]map[Shard]uint64 // by group of another region: how far its copies are
 }
 
 func newMirrors(l *Layout, region string) mirrors {
-	m := mirrors{fresh: map[string]uint64{}, copies: map[string]map[Shard]uint64{}}
+	m := mirrors{fresh: map[string]uint64{}, begun: map[string]uint64{}, copies: map[string]map[Shard]uint64{}}
 	for _, r := range l.Regions {
 		if region != "" && r != region {
 			m.pulls = append(m.pulls, &pull{region: r})
@@ -240,7 +242,7 @@ func (m *machine) brought(p *Pull) (all []Brought, news bool) {
 			b.Names = names[w.Names:min(w.Names+pullNames, uint64(len(names)))]
 		}
 		if m.serves(w.Home, w.Generation) {
-			b.Known = m.index
+			b.Served, b.Known = true, m.index
 			room := pullLines
 			for _, s := range m.list {
 				if s.home != w.Home {
@@ -314,8 +316,16 @@ func (l *leader) onPulled(env nodes.Env, b Pulled) {
 
 // all notes that all is here that there was when a pull was sent.
 func (l *leader) all(env nodes.Env, home string, asked uint64) {
-	if l != nil && asked <= clock(env) {
+	if l != nil && l.begun[home] < asked && asked <= clock(env) {
 		l.fresh[home] = max(l.fresh[home], asked)
+	}
+}
+
+// begin notes that a copy begins here, of which nothing has been asked yet.
+func (l *leader) begin(env nodes.Env, home string) {
+	if l != nil {
+		l.begun[home] = clock(env)
+		delete(l.fresh, home)
 	}
 }
 
@@ -352,6 +362,7 @@ func (c *copied) pack(p *pack.Pack) {
 func (b *Brought) pack(p *pack.Pack) {
 	p.Text(&b.Home)
 	p.Number(&b.Generation)
+	p.Flag(&b.Served)
 	p.Number(&b.Known)
 	pack.List(p, &b.Shards, (*Update).pack)
 	p.Number(&b.After)
@@ -377,7 +388,7 @@ func (c *copied) apply(env nodes.Env, m *machine) {
 		if r.Generation != b.Generation || r.Region != c.From {
 			continue
 		}
-		all := true
+		all := b.Served
 		r.known = max(r.known, b.Known)
 		for k := range b.Shards {
 			taken, whole := m.copy(env, &b.Shards[k])

@@ -181,6 +181,7 @@ func (m *machine) adopt(env nodes.Env, c *adopt) bool {
 	s.base = cloned(s.producers)
 	s.touched = m.index
 	r.known = 0 // nothing was told of what was not here
+	m.lead.begin(env, s.home)
 	m.add(s)
 	if s.Own {
 		m.lead.serves(env, s)
