@@ -50,7 +50,7 @@ const (
 	KindQuoted   Kind = "quoted"   // Quote: the one that the ledger asked for
 	KindDecided  Kind = "decided"  // State, Why: the one final state of the payment
 	// In each shard that has one of its accounts.
-	KindPrepared Kind = "prepared" // Legs: what would be posted; the first leg's amount is reserved if it is below zero and the account a client's
+	KindPrepared Kind = "prepared" // Legs: what would be posted; a leg below zero is reserved if the account is a client's
 	KindPosted   Kind = "posted"   // Legs, Windows; Quote.ID and Quote.Rate if the currencies differ
 	KindReleased Kind = "released" // what was prepared comes to nothing
 	// Of windows.
@@ -172,7 +172,7 @@ func ParseEntry(data []byte) *Entry {
 func (b *Block) Canonical() []byte { return pack.Write(160, b.pack) }
 
 // Hash returns the hash of a block: SHA-256 of an octet 2 and its bytes.
-func (b *Block) Hash() Hash { return sha256.Sum256(append([]byte{2}, b.Canonical()...)) }
+func (b *Block) Hash() Hash { return blockHash(b.Canonical()) }
 
 // BodyHash is SHA-256 of what makes a payment the one that a client asked for: "pay", then Client, Key, From, To, Amount,
 // Memo, Within and the quote's ID ("" if it brings none).
@@ -241,3 +241,6 @@ func BlockSigBytes(b *Block) []byte {
 // SeedOf is what a node's ed25519 key is made from, so that anybody can tell its public key: SHA-256 of "settlement key
 // of " and its name. In earnest a key would be made by chance, kept by the node, and published.
 func SeedOf(id nodes.ID) [32]byte { return sha256.Sum256([]byte("settlement key of " + string(id))) }
+
+// blockHash is the hash of a block of these bytes.
+func blockHash(canonical []byte) Hash { return sha256.Sum256(append([]byte{2}, canonical...)) }

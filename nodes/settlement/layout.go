@@ -14,7 +14,7 @@ type Layout struct {
 	Routers    []nodes.ID
 	FX         nodes.ID            // "" if there is none
 	Compliance map[string]nodes.ID // by region
-	Regions    []string            // in the order of the topology
+	Regions    []string            // that ledger nodes stand in, in the order of the topology
 	Shards     []*Shard            // by region, then number
 	cloud      map[nodes.ID]string
 	shards     map[string]*Shard
@@ -30,7 +30,7 @@ type Shard struct {
 // NewLayout finds roles by name: "fx" is the FX engine, "router..." and "compliance..." are what they say, for the region
 // that they stand in, and all others are ledger nodes. The first region has two shards, every other one.
 func NewLayout(t nodes.Topology) *Layout {
-	l := &Layout{Compliance: map[string]nodes.ID{}, Regions: t.Regions(), cloud: map[nodes.ID]string{}, shards: map[string]*Shard{}}
+	l := &Layout{Compliance: map[string]nodes.ID{}, cloud: map[nodes.ID]string{}, shards: map[string]*Shard{}}
 	for _, m := range t.Members {
 		switch name := string(m.ID); {
 		case name == "fx":
@@ -42,6 +42,9 @@ func NewLayout(t nodes.Topology) *Layout {
 		default:
 			l.Ledger = append(l.Ledger, m.ID)
 			l.cloud[m.ID] = m.Zone
+			if !slices.Contains(l.Regions, m.Region) {
+				l.Regions = append(l.Regions, m.Region)
+			}
 		}
 	}
 	for i, region := range l.Regions {

@@ -39,7 +39,8 @@ type Status struct {
 }
 
 // Paid says where a payment stands. State is final unless it is Accepted: then the payment will come to an end by
-// itself, and Status tells.
+// itself, and Status tells. Pay and Reverse are answered with Posted once all legs are, so that whoever then asks for a balance sees
+// it; Status is, once that is decided.
 type Paid struct {
 	Payment string `json:"payment"` // "EU1-17": home shard, and the index there of the entry that accepted it
 	State   State  `json:"state"`
@@ -209,7 +210,8 @@ type SavedBalance struct {
 }
 
 // CloseWindow asks that a region's settlement window be closed, netted and settled. It is answered with WindowClosed
-// once nothing can post into the window any more and it has been settled, with NotYet before; it may be asked again.
+// once nothing can post into the window any more and it has been settled; it may be asked again. Window 0 is the one that is open when
+// the leader of the region's first shard hears of it.
 type CloseWindow struct {
 	Region string `json:"region"`
 	Window uint64 `json:"window"`
@@ -247,6 +249,7 @@ type Break struct {
 	Account string `json:"account"`
 	Item    string `json:"item"`
 	Amount  int64  `json:"amount"`
+	Matched bool   `json:"matched,omitempty"` // between shards: a former run has found it on both sides
 }
 
 // Plant makes a break, as a mistaken booking by hand does: Amount to the shard's account with another shard, against its
@@ -364,6 +367,7 @@ type Order struct {
 	Quote   string `json:"quote,omitempty"`
 	Rate    int64  `json:"rate,omitempty"`
 	Refund  bool   `json:"refund,omitempty"` // it reverses one of that rate, so Residue is taken back
+	Expires int64  `json:"expires"`          // no participant prepares it when its ledger time is beyond
 }
 
 // A Vote answers Prepare, once it is in the participant's log.
@@ -459,16 +463,16 @@ type ShardClosed struct {
 	Nets   []Net  `json:"nets"`
 }
 
-// AskItems asks a shard for what is open on its accounts with other shards. It is strict.
+// AskItems asks a shard for what is on its accounts with other shards. It is strict.
 type AskItems struct{}
 
 // Items answers AskItems. Live are the payments that the shard coordinates and has not yet seen to their end everywhere.
 type Items struct {
-	Open []Break  `json:"open"`
+	All  []Break  `json:"all"`
 	Live []string `json:"live"`
 }
 
-// Matched tells a shard that these items are on both sides, and need not be compared again.
+// Matched tells a shard that these items are on both sides. They are forgotten after Retention.
 type Matched struct {
 	Items []string `json:"items"`
 }

@@ -1,0 +1,267 @@
+package settlement
+
+import (
+	"slices"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"faultlab/nodes"
+)
+
+// lose marks a segment: nothing of it is served until another replica has sent it. What was wrong is told.
+func (l *ledger) lose(env nodes.Env, s *segment, how string, first, count uint64) {
+	if s.lost {
+		return
+	}
+	s.lost = true
+	if l.bug == misdirectedOK {
+		return
+	}
+	env.Reached("settlement: a replica found " + how + " entries")
+	env.Emit(Damaged{l.shard, s.number, first, count, how})
+}
+
+// recover reads what disk holds of all segments, at a boot or once the tree has been replaced by a snapshot's. The tree
+// says how many entries there should be and what they hash to; entries that lie beyond are still to be applied, and are kept
+// to be compared with.
+func (l *ledger) recover(env nodes.Env) {
+	l.segments = nil
+	last := int64(l.tree.size) - 1
+	for n := uint64(0); int64(n*SegmentSize) <= last || l.there(env, n); n++ {
+		s := l.segment(n)
+		entries, leaves, err := l.read(env, n)
+		first := n * SegmentSize
+		should := min(max(l.tree.size, first)-first, SegmentSize)
+		if first+SegmentSize <= l.base || leaves != nil {
+			l.recoverBare(env, s, entries, leaves)
+			continue
+		}
+		have := min(uint64(len(entries)), should)
+		switch {
+		case err != nil:
+			l.lose(env, s, "unreadable", first+have, should-have)
+		case have < should:
+			l.lose(env, s, "missing", first+have, should-have)
+		case !l.checked(env, s, entries[:have]):
+		default:
+			s.count = have
+			s.ahead = entries[have:]
+			if l.bug == indexSkips && have < SegmentSize {
+				break
+			}
+			for _, data := range entries[:have] {
+				l.index(s, ParseEntry(data))
+			}
+		}
+	}
+	l.recoverBlocks(env)
+}
+
+func (l *ledger) there(env nodes.Env, n uint64) bool {
+	snapshot, _, records, err := l.log(env, n).Read()
+	return len(snapshot) > 0 || len(records) > 0 || err != nil
+}
+
+// recoverBare does so for a segment of which only hashes are needed.
+func (l *ledger) recoverBare(env nodes.Env, s *segment, entries [][]byte, leaves []tlog.Hash) {
+	if leaves == nil {
+		for _, data := range entries {
+			leaves = append(leaves, tlog.RecordHash(data))
+		}
+		if l.tree.fits(s.number, leaves) {
+			l.strip(env, s, leaves)
+			return
+		}
+	}
+	if s.bare = true; !l.tree.fits(s.number, leaves) {
+		l.lose(env, s, "missing", s.number*SegmentSize, SegmentSize)
+	}
+}
+
+// checked compares all entries of a segment with the tree, and fills in what the tree does not know of it.
+func (l *ledger) checked(env nodes.Env, s *segment, entries [][]byte) bool {
+	leaves := make([]tlog.Hash, len(entries))
+	for i, data := range entries {
+		leaves[i] = tlog.RecordHash(data)
+		if index := s.number*SegmentSize + uint64(i); l.bug == flipLeaf && index%64 == 63 {
+			leaves[i][7] ^= 1
+		}
+	}
+	if l.tree.fits(s.number, leaves) {
+		return true
+	}
+	first, count := s.number*SegmentSize, uint64(len(entries))
+	for i, h := range leaves { // which one, if the tree knows
+		if known := l.tree.leaf(first + uint64(i)); known != (tlog.Hash{}) && known != h {
+			first, count = first+uint64(i), 1
+			break
+		}
+	}
+	l.lose(env, s, "changed", first, count)
+	return false
+}
+
+// recoverBlocks reads the blocks back. What is not as it should be is written anew from the tree and the chain.
+func (l *ledger) recoverBlocks(env nodes.Env) {
+	snapshot, _, records, err := l.blockLog(env).Read()
+	l.written = 0
+	for i := range min(len(records), len(l.blocks)) {
+		if len(records[i]) <= 64 || blockHash(records[i][:len(records[i])-64]) != l.blocks[i].hash {
+			break
+		}
+		l.written++
+	}
+	if whole := uint64(len(records)); err == nil && whole >= l.written && l.written == min(whole, uint64(len(l.blocks))) {
+		l.written = whole // more were written than have been applied again
+		l.writeBlocks(env)
+		return
+	}
+	if err != nil {
+		env.Reached("settlement: a replica found damaged blocks")
+	}
+	l.written = 0
+	if len(snapshot) > 0 || len(records) > 0 || err != nil {
+		replaceLog(l.blockLog(env), []byte{0})
+	}
+	l.writeBlocks(env)
+}
+
+// scrub reads one segment back, the next in turn, and asks for one that is lost. It says how many entries it has read.
+func (l *ledger) scrub(env nodes.Env, n *node) uint64 {
+	if l.cursor*SegmentSize >= l.tree.size {
+		if l.scanned > 0 {
+			env.Emit(Scanned{l.shard, l.scanned})
+		}
+		l.cursor, l.scanned = 0, 0
+	}
+	if l.tree.size == 0 {
+		return 0
+	}
+	s := l.segment(l.cursor)
+	l.cursor++
+	read := l.look(env, s)
+	l.scanned += read
+	l.mend(env, n)
+	return read
+}
+
+// look compares what disk holds of a segment with the tree.
+func (l *ledger) look(env nodes.Env, s *segment) uint64 {
+	if s.lost {
+		return 0
+	}
+	entries, leaves, err := l.read(env, s.number)
+	first := s.number * SegmentSize
+	switch {
+	case s.bare:
+		if err != nil || !l.tree.fits(s.number, leaves) {
+			l.lose(env, s, "unreadable", first, SegmentSize)
+		}
+		return uint64(len(leaves))
+	case err != nil || uint64(len(entries)) < s.count:
+		l.lose(env, s, "unreadable", first+uint64(len(entries)), s.count-min(s.count, uint64(len(entries))))
+	default:
+		l.checked(env, s, entries[:s.count])
+	}
+	return min(s.count, uint64(len(entries)))
+}
+
+// mend asks other replicas for segments that are lost, one at a time of each shard.
+func (l *ledger) mend(env nodes.Env, n *node) {
+	i := slices.IndexFunc(l.segments, func(s *segment) bool { return s.lost })
+	if i < 0 {
+		return
+	}
+	s := l.segments[i]
+	peers := slices.DeleteFunc(slices.Clone(n.layout.Ledger), func(id nodes.ID) bool { return id == env.ID() })
+	if len(peers) == 0 {
+		return
+	}
+	if s.asked >= 2*len(peers) && !s.told {
+		s.told = true
+		env.Reached("settlement: a replica halted, since nobody has what it lacks")
+		env.Emit(Halted{l.shard, s.number})
+	}
+	s.asked++
+	env.Send(peers[(s.asked+int(s.number))%len(peers)], Fetch{l.shard, s.number})
+}
+
+// missing counts entries that are being had from others.
+func (l *ledger) missing() (count uint64) {
+	for _, s := range l.segments {
+		if s.lost {
+			count += min(l.tree.size-s.number*SegmentSize, SegmentSize)
+		}
+	}
+	return count
+}
+
+// fetch answers a replica that lacks a segment; with nothing, if this one lacks it too.
+func (l *ledger) fetch(env nodes.Env, b Fetch, from nodes.ID) {
+	f := Fetched{Shard: l.shard, Segment: b.Segment}
+	first := b.Segment * SegmentSize
+	if b.Segment < uint64(len(l.segments)) && !l.segments[b.Segment].lost {
+		if l.segments[b.Segment].bare {
+			f.Leaves = l.tree.leaves(first, first+SegmentSize)
+		} else {
+			f.Entries, _ = l.entries(env, first, SegmentSize)
+		}
+	}
+	env.Send(from, f)
+}
+
+// fetched takes a segment in, if it is what the tree says that it should be.
+func (l *ledger) fetched(env nodes.Env, f Fetched, from nodes.ID, n *node) {
+	if f.Segment >= uint64(len(l.segments)) || !l.segments[f.Segment].lost {
+		return
+	}
+	s := l.segments[f.Segment]
+	leaves := make([]tlog.Hash, 0, SegmentSize)
+	should := min(l.tree.size-s.number*SegmentSize, SegmentSize)
+	entries := f.Entries[:min(uint64(len(f.Entries)), should)] // another may be ahead
+	for i, data := range entries {
+		leaves = append(leaves, tlog.RecordHash(data))
+		if index := s.number*SegmentSize + uint64(i); l.bug == flipLeaf && index%64 == 63 {
+			leaves[i][7] ^= 1
+		}
+	}
+	bare := len(f.Entries) == 0 && len(f.Leaves) > 0
+	for i := range f.Leaves {
+		if bare {
+			leaves = append(leaves, tlog.Hash(f.Leaves[i]))
+		}
+	}
+	switch {
+	case len(leaves) == 0:
+		l.mend(env, n)
+		return
+	case bare && (s.number+1)*SegmentSize > l.base:
+		return // this one has not compacted it, and will be told to
+	case uint64(len(leaves)) < should && len(s.held) > 0: // held are those that follow what the other had
+		for _, data := range s.held[max(0, len(s.held)-int(should-uint64(len(leaves)))):] {
+			entries = append(entries, data)
+			leaves = append(leaves, tlog.RecordHash(data))
+		}
+	}
+	if !l.tree.fits(s.number, leaves) && l.bug != misdirectedOK {
+		env.Reached("settlement: another replica sent what does not fit")
+		return
+	}
+	s.lost, s.held, s.told, s.asked, s.ahead = false, nil, false, 0, nil
+	if bare || (s.number+1)*SegmentSize <= l.base {
+		l.strip(env, s, leaves)
+	} else {
+		l.rewrite(env, s.number, entries, nil)
+		s.count, s.lines = uint64(len(entries)), map[string][]Line{}
+		for _, data := range entries {
+			l.index(s, ParseEntry(data))
+		}
+	}
+	env.Disk().Sync()
+	if l.bug != misdirectedOK {
+		env.Reached("settlement: a segment was repaired from another replica")
+		env.Emit(Repaired{l.shard, s.number, from})
+	}
+	l.writeBlocks(env)
+	l.mend(env, n)
+}
