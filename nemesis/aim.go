@@ -67,6 +67,25 @@ func region(r *rand.Rand, g Ground) Fault {
 	return Fault{Nodes: g.Topology.In(name), Aim: name}
 }
 
+// zone is all members of consensus groups that stand in one of several zones: a cloud, where those are clouds.
+func zone(r *rand.Rand, g Ground) Fault {
+	in := map[string][]nodes.ID{}
+	var zones []string
+	for _, m := range g.Topology.Members {
+		if slices.ContainsFunc(g.groups(), func(group []nodes.ID) bool { return slices.Contains(group, m.ID) }) {
+			if in[m.Zone] == nil {
+				zones = append(zones, m.Zone)
+			}
+			in[m.Zone] = append(in[m.Zone], m.ID)
+		}
+	}
+	if len(zones) < 2 {
+		return Fault{}
+	}
+	name := zones[r.IntN(len(zones))]
+	return Fault{Nodes: in[name], Aim: name}
+}
+
 // leader is whoever leads one group when the fault strikes.
 func leader(r *rand.Rand, g Ground) Fault {
 	return roleOf(r, only(g.Roles, func(role string) bool { return strings.HasPrefix(role, "leader") }))
