@@ -147,11 +147,11 @@ func (l *ledger) scrub(env nodes.Env, n *node) uint64 {
 
 // look compares what disk holds of a segment with the tree.
 func (l *ledger) look(env nodes.Env, s *segment) uint64 {
-	if s.lost {
+	first := s.number * SegmentSize
+	if s.lost || first >= l.tree.size {
 		return 0
 	}
 	entries, leaves, err := l.read(env, s.number)
-	first := s.number * SegmentSize
 	switch {
 	case s.bare:
 		if err != nil || !l.tree.fits(s.number, leaves) {
