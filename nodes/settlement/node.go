@@ -235,11 +235,14 @@ func (n *node) rest(env nodes.Env) {
 	}
 }
 
-// scrub reads back one segment, of the shards in turn.
+// scrub reads back one segment, of the shards in turn, and asks for what is lost.
 func (n *node) scrub(env nodes.Env) {
 	env.After(ScrubEvery, "scrub")
 	n.scrubs++
-	n.replicas[n.scrubs%uint64(len(n.replicas))].scrub(env, n)
+	n.replicas[n.scrubs%uint64(len(n.replicas))].scrub(env)
+	for _, r := range n.replicas {
+		r.mend(env, n)
+	}
 }
 
 // local does what this replica does by itself.

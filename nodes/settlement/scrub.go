@@ -42,6 +42,8 @@ func (l *ledger) recover(env nodes.Env) {
 			l.lose(env, s, "unreadable", first+have, should-have)
 		case have < should:
 			l.lose(env, s, "missing", first+have, should-have)
+		case should == 0:
+			s.ahead = entries
 		case !l.checked(env, s, entries[:have]):
 		default:
 			s.count = have
@@ -126,8 +128,8 @@ func (l *ledger) recoverBlocks(env nodes.Env) {
 	l.writeBlocks(env)
 }
 
-// scrub reads one segment back, the next in turn, and asks for one that is lost. It says how many entries it has read.
-func (l *ledger) scrub(env nodes.Env, n *node) uint64 {
+// scrub reads one segment back, the next in turn. It says how many entries it has read.
+func (l *ledger) scrub(env nodes.Env) uint64 {
 	if l.cursor*SegmentSize >= l.tree.size {
 		if l.scanned > 0 {
 			env.Emit(Scanned{l.shard, l.scanned})
@@ -141,7 +143,6 @@ func (l *ledger) scrub(env nodes.Env, n *node) uint64 {
 	l.cursor++
 	read := l.look(env, s)
 	l.scanned += read
-	l.mend(env, n)
 	return read
 }
 
@@ -173,6 +174,10 @@ func (l *ledger) mend(env nodes.Env, n *node) {
 		return
 	}
 	s := l.segments[i]
+	if first := s.number * SegmentSize; len(s.held) > 0 && uint64(len(s.held)) == min(l.tree.size-first, SegmentSize) {
+		l.mended(env, s, s.held) // it was lost before its first entry was written
+		return
+	}
 	peers := slices.DeleteFunc(slices.Clone(n.layout.Ledger), func(id nodes.ID) bool { return id == env.ID() })
 	if len(peers) == 0 {
 		return
@@ -233,8 +238,7 @@ func (l *ledger) fetched(env nodes.Env, f Fetched, from nodes.ID, n *node) {
 	}
 	switch {
 	case len(leaves) == 0:
-		l.mend(env, n)
-		return
+		return // the next one will be asked at the next scrub
 	case bare && (s.number+1)*SegmentSize > l.base:
 		return // this one has not compacted it, and will be told to
 	case uint64(len(leaves)) < should && len(s.held) > 0: // held are those that follow what the other had
@@ -247,15 +251,11 @@ func (l *ledger) fetched(env nodes.Env, f Fetched, from nodes.ID, n *node) {
 		env.Reached("settlement: another replica sent what does not fit")
 		return
 	}
-	s.lost, s.held, s.told, s.asked, s.ahead = false, nil, false, 0, nil
 	if bare || (s.number+1)*SegmentSize <= l.base {
+		s.lost, s.held = false, nil
 		l.strip(env, s, leaves)
 	} else {
-		l.rewrite(env, s.number, entries, nil)
-		s.count, s.lines = uint64(len(entries)), map[string][]Line{}
-		for _, data := range entries {
-			l.index(s, ParseEntry(data))
-		}
+		l.mended(env, s, entries)
 	}
 	env.Disk().Sync()
 	if l.bug != misdirectedOK {
@@ -264,4 +264,13 @@ func (l *ledger) fetched(env nodes.Env, f Fetched, from nodes.ID, n *node) {
 	}
 	l.writeBlocks(env)
 	l.mend(env, n)
+}
+
+// mended puts all entries of a segment on disk.
+func (l *ledger) mended(env nodes.Env, s *segment, entries [][]byte) {
+	l.rewrite(env, s.number, entries, nil)
+	*s = segment{number: s.number, count: uint64(len(entries)), lines: map[string][]Line{}}
+	for _, data := range entries {
+		l.index(s, ParseEntry(data))
+	}
 }

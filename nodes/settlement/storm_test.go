@@ -411,6 +411,9 @@ func (w *world) judge() {
 		}
 	}
 	w.prove()
+	if n := w.reached["settlement: a replica found changed entries"]; n > 0 {
+		t.Errorf("%d times entries were not what they should be, and nobody had changed any", n)
+	}
 	t.Logf("%d entries, %d payments of which clients heard %d times: %v; %v", total, len(w.paid), heard, states, w.reached)
 	if states[Posted] < 30 || states[Expired] == 0 {
 		t.Errorf("%v: nothing was tested", states)
