@@ -25,19 +25,33 @@ type world struct {
 	layout  *Layout
 	leaders map[string]nodes.ID
 	reached map[string]int
-	events  []any
+	sealed  map[string]Sealed // by shard and block
+	told    map[string]int    // notices, by node and payment
+	allowed map[string]bool   // by payment and region
+	crossed map[string]bool   // payments about which shards spoke to each other
+	closed  []WindowClosed    // heard
 	chance  *rand.Rand
 	paid    map[string]*paying
 	bases   map[string]uint64 // sizes up to which shards were compacted, as far as logs has seen
-	opening map[string]int64  // balances that lay below
+	opened  map[string]int64  // balances that lay below
 }
 
 func (w *world) Event(_ time.Duration, node nodes.ID, event any) {
 	switch e := event.(type) {
 	case raftlog.Leads:
 		w.leaders[e.Group] = node
-	case Damaged, Repaired, Halted, Screened, Notified, Scanned:
-		w.events = append(w.events, event)
+	case Sealed:
+		name := fmt.Sprint(e.Shard, " ", e.Block)
+		if other, known := w.sealed[name]; known && other != e {
+			w.t.Errorf("%s has block %s as %+v, another as %+v", node, name, e, other)
+		}
+		w.sealed[name] = e
+	case Notified:
+		w.told[fmt.Sprint(node, " ", e.Payment)]++
+	case Screened:
+		w.allowed[e.Payment+" "+e.Region] = e.Verdict == Allow
+	case Crossed:
+		w.crossed[e.Payment] = true
 	}
 }
 func (w *world) Reached(_ nodes.ID, probe string)          { w.reached[probe]++ }
@@ -61,7 +75,8 @@ func clouds() nodes.Topology {
 func newWorld(t *testing.T, bug string, seed uint64) *world {
 	w := &world{
 		t: t, top: clouds(), leaders: map[string]nodes.ID{}, reached: map[string]int{}, chance: rand.New(rand.NewPCG(seed, 7)),
-		paid: map[string]*paying{}, bases: map[string]uint64{"": 0}, opening: map[string]int64{},
+		sealed: map[string]Sealed{}, told: map[string]int{}, allowed: map[string]bool{}, crossed: map[string]bool{},
+		paid: map[string]*paying{}, bases: map[string]uint64{"": 0}, opened: map[string]int64{},
 	}
 	w.layout = NewLayout(w.top)
 	var err error
@@ -97,6 +112,7 @@ func (w *world) ask(at nodes.ID, body any) (reply any) {
 // A paying is a payment as its client knows it.
 type paying struct {
 	pay   Pay
+	back  *Reverse // in its place
 	heard []Paid
 	no    string // why not, if it was refused
 }
@@ -132,12 +148,22 @@ func (w *world) client(name string, end time.Duration) {
 			p.pay.From, p.pay.To = holder(home), other+"/a/"+currencies[home]
 			p.pay.Within = 500 + w.chance.Int64N(2000)
 		}
+		var body any = p.pay
+		if last := w.paid[fmt.Sprint(name, " k", number-1)]; last != nil && len(last.heard) > 0 && last.back == nil && w.chance.IntN(5) == 0 {
+			p.back = &Reverse{Client: name, Key: p.pay.Key, Payment: last.heard[0].Payment}
+			body = *p.back
+			w.paid[name+" "+p.pay.Key] = p
+			number++ // and the same under another key, at the same time
+			again := Reverse{Client: name, Key: fmt.Sprint("k", number), Payment: p.back.Payment}
+			w.paid[name+" "+again.Key] = &paying{back: &again, pay: Pay{Client: name, Key: again.Key}}
+			w.c.Call(member, w.top.Members[w.chance.IntN(6)].ID, again, time.Second, func(any, bool) {})
+		}
 		w.paid[name+" "+p.pay.Key] = p
 		left := 6
 		var ask func()
 		ask = func() {
 			at := w.top.Members[w.chance.IntN(9)].ID
-			w.c.Call(member, at, p.pay, 900*time.Millisecond, func(body any, _ bool) {
+			w.c.Call(member, at, body, 900*time.Millisecond, func(body any, _ bool) {
 				switch b := body.(type) {
 				case Paid:
 					p.heard = append(p.heard, b)
@@ -156,9 +182,19 @@ func (w *world) client(name string, end time.Duration) {
 		}
 		ask()
 		if w.chance.IntN(6) == 0 { // the same at the same time elsewhere
-			w.c.Call(member, w.top.Members[w.chance.IntN(6)].ID, p.pay, time.Second, func(body any, _ bool) {
+			w.c.Call(member, w.top.Members[w.chance.IntN(6)].ID, body, time.Second, func(body any, _ bool) {
 				if b, ok := body.(Paid); ok {
 					p.heard = append(p.heard, b)
+				}
+			})
+		}
+		if before := w.paid[name+" k1"]; w.chance.IntN(8) == 0 && len(before.heard) > 0 {
+			other := before.pay
+			other.Amount++
+			w.c.Call(member, w.top.Members[w.chance.IntN(6)].ID, other, time.Second, func(body any, _ bool) {
+				switch body.(type) {
+				case Paid, Refused:
+					w.t.Errorf("%s k1 with another amount was answered with %+v", name, body)
 				}
 			})
 		}
@@ -186,6 +222,20 @@ func (w *world) storm(long time.Duration) {
 	for _, name := range []string{"EU1/c1", "EU1/c2", "EU2/c3", "US1/c4", "US1/c5", "AP1/c6"} {
 		w.client(name, end)
 	}
+	var closing func()
+	closing = func() {
+		if w.c.Now() > end {
+			return
+		}
+		region := w.layout.Regions[w.chance.IntN(3)]
+		w.c.Call(nodes.Member{ID: "admin", Region: region, Zone: "edge"}, w.top.Members[w.chance.IntN(6)].ID, CloseWindow{Region: region}, 2*time.Second, func(body any, _ bool) {
+			if b, ok := body.(WindowClosed); ok {
+				w.closed = append(w.closed, b)
+			}
+			w.c.After(time.Duration(w.chance.IntN(2000))*time.Millisecond, closing)
+		})
+	}
+	closing()
 	for w.c.Now() < end {
 		var links []nodes.Link
 		for _, a := range w.top.Members {
@@ -250,7 +300,7 @@ func (w *world) logs() map[string][]*Entry {
 				if first == got.Base {
 					entries = make([]*Entry, got.Base)
 					for _, b := range got.Balances {
-						w.opening[b.Account] = b.Posted
+						w.opened[b.Account] = b.Posted
 					}
 				}
 				for _, data := range got.Entries {
@@ -287,11 +337,14 @@ func (w *world) judge() {
 		state                                         State
 		order                                         Order
 		allowed                                       map[string]bool
+		windows                                       []string
 		name                                          string
+		reverses                                      string
 	}
 	fates := map[string]*fate{}
 	keys := map[string]string{}
-	balances := w.opening
+	settlements, quotes := map[string]*Entry{}, map[string]bool{}
+	balances := maps.Clone(w.opened)
 	total := 0
 	for _, s := range w.layout.Shards {
 		var last int64
@@ -319,6 +372,19 @@ func (w *world) judge() {
 					t.Errorf("%s %d: %s sums to %d", s.Name, i, currency, sum)
 				}
 			}
+			if e.Kind == KindSettled {
+				name := fmt.Sprint(e.Region, " ", e.Size)
+				if _, twice := settlements[name]; twice {
+					t.Errorf("window %s was settled twice", name)
+				}
+				settlements[name] = e
+			}
+			if q := e.Quote; e.Kind == KindQuoted || e.Kind == KindAccepted && q.ID != "" {
+				if quotes[q.ID] || q.Until < e.Time {
+					t.Errorf("%s %d uses the quote %s, which it may not", s.Name, i, q.ID)
+				}
+				quotes[q.ID] = true
+			}
 			if e.Kind == KindClosed {
 				if e.Size != window && w.bases[s.Name] == 0 {
 					t.Errorf("%s %d closes window %d and not %d", s.Name, i, e.Size, window)
@@ -342,6 +408,7 @@ func (w *world) judge() {
 				}
 				keys[f.name] = e.Payment
 				f.order = Order{From: e.From, To: e.To}
+				f.reverses = e.Reverses
 			case KindScreened:
 				f.allowed[e.Region] = e.Verdict == Allow
 			case KindDecided:
@@ -354,6 +421,7 @@ func (w *world) judge() {
 			case KindPosted:
 				f.posted++
 				for _, p := range e.Windows {
+					f.windows = append(f.windows, p.Region)
 					if w.bases[s.Name] == 0 && p.Window != window || p.Region != s.Region {
 						t.Errorf("%s %d is in window %d of %s, and %d is open", s.Name, i, p.Window, p.Region, window)
 					}
@@ -362,15 +430,37 @@ func (w *world) judge() {
 		}
 	}
 	states := map[State]int{}
+	reversed := map[string]string{}
+	compacted := slices.Max(slices.Collect(maps.Values(w.bases))) > 0
 	for id, f := range fates {
 		states[f.state]++
-		if slices.Max(slices.Collect(maps.Values(w.bases))) > 0 {
+		if compacted {
 			continue // not all of it is there to be seen
 		}
 		parts := len(partsOf(&f.order))
 		want := 0
+		if f.reverses != "" && f.state == Posted {
+			if other := reversed[f.reverses]; other != "" {
+				t.Errorf("%s and %s both reverse %s", id, other, f.reverses)
+			}
+			reversed[f.reverses] = id
+		}
+		if home := HomeOf(id); parts == 1 && home == ShardOf(f.order.From) && w.crossed[id] {
+			t.Errorf("shards spoke about %s, which is a matter of %s alone", id, home)
+		}
 		if f.state == Posted {
 			want = parts
+			slices.Sort(f.windows)
+			regions := w.layout.regionsOf(&f.order)
+			slices.Sort(regions)
+			if !slices.Equal(f.windows, regions) {
+				t.Errorf("%s is in windows of %v, and concerns %v", id, f.windows, regions)
+			}
+			for _, region := range regions {
+				if !w.allowed[id+" "+region] {
+					t.Errorf("%s is posted, and the service of %s did not allow it", id, region)
+				}
+			}
 			for _, region := range w.layout.regionsOf(&f.order) {
 				if !f.allowed[region] {
 					t.Errorf("%s is posted without an allow of %s", id, region)
@@ -410,13 +500,58 @@ func (w *world) judge() {
 			t.Errorf("%s: %+v, and its entries come to %d", account, b, want)
 		}
 	}
+	for _, c := range w.closed {
+		e := settlements[fmt.Sprint(c.Region, " ", c.Window)]
+		if e == nil && w.bases[c.Region+"1"] == 0 || e != nil && (e.Index != c.Order || !slices.Equal(e.Nets, c.Nets)) {
+			t.Errorf("window %d of %s was called closed with %+v, and settled as %+v", c.Window, c.Region, c, e)
+		}
+	}
+	for name, times := range w.told {
+		if times > 4 {
+			t.Errorf("%s: told %d times", name, times)
+		}
+	}
+	w.statements(logs)
 	w.prove()
 	if n := w.reached["settlement: a replica found changed entries"]; n > 0 {
 		t.Errorf("%d times entries were not what they should be, and nobody had changed any", n)
 	}
 	t.Logf("%d entries, %d payments of which clients heard %d times: %v; %v", total, len(w.paid), heard, states, w.reached)
+	if !compacted && len(reversed) == 0 || len(quotes) == 0 || len(w.closed) == 0 {
+		t.Errorf("%d reversals, %d quotes, %d windows: nothing was tested", len(reversed), len(quotes), len(w.closed))
+	}
 	if states[Posted] < 30 || states[Expired] == 0 {
 		t.Errorf("%v: nothing was tested", states)
+	}
+}
+
+// statements compares what replicas say of accounts with the fold of the log.
+func (w *world) statements(logs map[string][]*Entry) {
+	w.t.Helper()
+	for _, s := range w.layout.Shards {
+		size := uint64(len(logs[s.Name]))
+		for _, id := range w.layout.Ledger {
+			base := w.bases[s.Name]
+			if size == base {
+				continue
+			}
+			asOf := base + 1 + w.chance.Uint64N(size-base)
+			account := fmt.Sprintf("%s/%c/%s", s.Name, 'a'+rune(w.chance.IntN(4)), currencies[s.Name])
+			got, ok := w.ask(id, GetStatement{Account: account, AsOf: asOf}).(Statement)
+			want := Statement{Opening: w.opened[account]}
+			want.Closing = want.Opening
+			for _, e := range logs[s.Name][base:asOf] {
+				for _, l := range e.Legs {
+					if l.Account == account && posts(e.Kind) {
+						want.Lines = append(want.Lines, Line{e.Index, e.Payment, l.Amount})
+						want.Closing += l.Amount
+					}
+				}
+			}
+			if !ok || got.Opening != want.Opening || got.Closing != want.Closing || !slices.Equal(got.Lines, want.Lines) {
+				w.t.Errorf("%s says of %s as of %d: %+v, and the log %+v", id, account, asOf, got, want)
+			}
+		}
 	}
 }
 
@@ -447,7 +582,7 @@ func (w *world) prove() {
 			proof = append(proof, tlog.Hash(h))
 		}
 		err := tlog.CheckRecord(proof, int64(r.Head.Size), tlog.Hash(r.Head.Root), int64(r.Entry.Index), tlog.RecordHash(r.Entry.Canonical()))
-		if err != nil || r.Entry.Body != p.pay.BodyHash() {
+		if err != nil || p.back == nil && r.Entry.Body != p.pay.BodyHash() {
 			w.t.Errorf("%s: the receipt of %s proves nothing: %v", at, name, err)
 		}
 		size := fmt.Sprint(r.Head.Shard, r.Head.Size)
