@@ -25,6 +25,7 @@ type ledger struct {
 	base     uint64 // entries below are compacted
 	cursor   uint64 // the segment to be scrubbed next
 	scanned  uint64 // entries read since the last round
+	ill      bool   // the consensus log is damaged, and that was told
 }
 
 // A sealed is what is known of a block, whose root the tree tells.
@@ -53,8 +54,10 @@ const (
 )
 
 func (l *ledger) log(env nodes.Env, segment uint64) nodes.Log {
-	return env.Disk().Log(fmt.Sprint(l.shard, ".", segment))
+	return env.Disk().Log(l.segmentLog(segment))
 }
+
+func (l *ledger) segmentLog(segment uint64) string { return fmt.Sprint(l.shard, ".", segment) }
 
 func (l *ledger) segment(n uint64) *segment {
 	for uint64(len(l.segments)) <= n {

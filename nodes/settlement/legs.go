@@ -112,7 +112,7 @@ func (m *machine) prepare(env nodes.Env, o *Order) {
 		m.lead.vote(env, o, "")
 	case m.ended[o.Payment]:
 		m.lead.vote(env, o, "it is over")
-	case m.now > o.Expires:
+	case m.now > o.Expires+int64(Retention/2): // so that a Prepare which comes when its end was forgotten is refused
 		m.lead.vote(env, o, "it has expired")
 	default:
 		m.lead.vote(env, o, m.reserve(env, o))

@@ -67,6 +67,7 @@ func (n *node) join(env nodes.Env, s *Shard) {
 	}, r)
 	n.replicas = append(n.replicas, r)
 	n.shards[s.Name] = r
+	r.lookAtConsensus(env)
 	r.recover(env)
 }
 

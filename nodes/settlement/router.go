@@ -139,7 +139,7 @@ func (n *node) flaw(b *Pay) string {
 		return "a payment needs a key"
 	case b.Amount < 1 || b.Amount > MaxAmount:
 		return "an amount must be from 1 to the largest"
-	case b.Within < 0 || b.Within > int64(Retention.Milliseconds()):
+	case b.Within < 0 || b.Within > MaxExpiry.Milliseconds():
 		return "no such time to live"
 	case !n.account(b.From) || !n.account(b.To):
 		return "an account is SHARD/HOLDER/CURRENCY"

@@ -1,6 +1,7 @@
 package settlement
 
 import (
+	"crypto/ed25519"
 	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -18,7 +19,7 @@ func (l *ledger) lose(env nodes.Env, s *segment, how string, first, count uint64
 		return
 	}
 	env.Reached("settlement: a replica found " + how + " entries")
-	env.Emit(Damaged{l.shard, s.number, first, count, how})
+	env.Emit(Damaged{l.shard, l.segmentLog(s.number), s.number, first, count, how})
 }
 
 // recover reads what disk holds of all segments, at a boot or once the tree has been replaced by a snapshot's. The tree
@@ -103,35 +104,72 @@ func (l *ledger) checked(env nodes.Env, s *segment, entries [][]byte) bool {
 	return false
 }
 
-// recoverBlocks reads the blocks back. What is not as it should be is written anew from the tree and the chain.
+// recoverBlocks reads the blocks back, of which there may be more than have been applied again. What is not as it should be is
+// told, and all are written anew from the tree and the chain.
 func (l *ledger) recoverBlocks(env nodes.Env) {
-	snapshot, _, records, err := l.blockLog(env).Read()
-	l.written = 0
-	for i := range min(len(records), len(l.blocks)) {
-		if len(records[i]) <= 64 || blockHash(records[i][:len(records[i])-64]) != l.blocks[i].hash {
-			break
-		}
-		l.written++
+	_, _, records, err := l.blockLog(env).Read()
+	same := 0
+	for same < min(len(records), len(l.blocks)) && l.isBlock(records[same], same) {
+		same++
 	}
-	if whole := uint64(len(records)); err == nil && whole >= l.written && l.written == min(whole, uint64(len(l.blocks))) {
-		l.written = whole // more were written than have been applied again
-		l.writeBlocks(env)
-		return
-	}
-	if err != nil {
-		env.Reached("settlement: a replica found damaged blocks")
-	}
-	l.written = 0
-	if len(snapshot) > 0 || len(records) > 0 || err != nil {
-		replaceLog(l.blockLog(env), []byte{0})
+	switch l.written = uint64(same); {
+	case err != nil:
+		l.loseBlocks(env, "unreadable")
+	case same < min(len(records), len(l.blocks)):
+		l.loseBlocks(env, "changed")
+	default:
+		l.written = uint64(len(records))
 	}
 	l.writeBlocks(env)
+}
+
+// isBlock says whether these bytes are a block with a signature, which is for others to verify: blocks on disk are served to nobody.
+func (l *ledger) isBlock(rec []byte, n int) bool {
+	return len(rec) > ed25519.SignatureSize && blockHash(rec[:len(rec)-ed25519.SignatureSize]) == l.blocks[n].hash
+}
+
+func (l *ledger) loseBlocks(env nodes.Env, how string) {
+	env.Reached("settlement: a replica found " + how + " blocks")
+	env.Emit(Damaged{Shard: l.shard, Log: l.shard + ".blocks", How: how})
+	replaceLog(l.blockLog(env), []byte{0})
+	l.written = 0
+}
+
+// scrubRest reads back what is not entries.
+func (l *ledger) scrubRest(env nodes.Env) {
+	_, _, records, err := l.blockLog(env).Read()
+	changed := func() bool {
+		for i, rec := range records[:min(len(records), len(l.blocks))] {
+			if !l.isBlock(rec, i) {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case err != nil:
+		l.loseBlocks(env, "unreadable")
+	case changed():
+		l.loseBlocks(env, "changed")
+	}
+	l.writeBlocks(env)
+	l.lookAtConsensus(env)
+}
+
+// lookAtConsensus reads the consensus log back. Its records are checked by whoever keeps the disk; what is done about damage is done
+// at the next boot.
+func (l *ledger) lookAtConsensus(env nodes.Env) {
+	if _, _, _, err := env.Disk().Log(l.shard).Read(); err != nil && !l.ill {
+		l.ill = true
+		env.Emit(Damaged{Shard: l.shard, Log: l.shard, How: "unreadable"})
+	}
 }
 
 // scrub reads one segment back, the next in turn. It says how many entries it has read.
 func (l *ledger) scrub(env nodes.Env) uint64 {
 	if l.cursor*SegmentSize >= l.tree.size {
 		if l.scanned > 0 {
+			l.scrubRest(env)
 			env.Emit(Scanned{l.shard, l.scanned})
 		}
 		l.cursor, l.scanned = 0, 0

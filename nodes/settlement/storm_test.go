@@ -30,6 +30,7 @@ type world struct {
 	allowed map[string]bool   // by payment and region
 	crossed map[string]bool   // payments about which shards spoke to each other
 	closed  []WindowClosed    // heard
+	damaged []Damaged
 	chance  *rand.Rand
 	paid    map[string]*paying
 	bases   map[string]uint64 // sizes up to which shards were compacted, as far as logs has seen
@@ -46,6 +47,8 @@ func (w *world) Event(_ time.Duration, node nodes.ID, event any) {
 			w.t.Errorf("%s has block %s as %+v, another as %+v", node, name, e, other)
 		}
 		w.sealed[name] = e
+	case Damaged:
+		w.damaged = append(w.damaged, e)
 	case Notified:
 		w.told[fmt.Sprint(node, " ", e.Payment)]++
 	case Screened:
