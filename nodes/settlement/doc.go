@@ -65,9 +65,11 @@
 //
 // Disk. Beside raftlog's log of its name ("EU1") a shard has one log for each segment of SegmentSize entries ("EU1.0",
 // "EU1.1": record n is the canonical bytes of the segment's n-th entry), one of blocks ("EU1.blocks": record n is block
-// n-1's canonical bytes and 64 bytes of this node's signature), and once it has been compacted "EU1.base": a snapshot of
-// the Base and the balances that entries below it left. A segment of a compacted log is a snapshot of its leaf
-// hashes, 32 bytes each. Consensus snapshots hold the machine's state, the hash of each full segment's subtree and the
+// n-1's canonical bytes and 64 bytes of this node's signature), and once it has been compacted "EU1.base", a snapshot: the
+// base as a number, and a list of accounts with the signed balances that entries below it left. A segment that was had from another
+// replica begins with a snapshot: an octet 1 and a list of its first entries, each a length and its bytes. Of one that was compacted
+// nothing is left but a snapshot: an octet 2 and a list of its leaf hashes, 32 octets each. A record of one octet marks that a log was
+// written anew, and says nothing. Consensus snapshots hold the machine's state, the hash of each full segment's subtree and the
 // leaf hashes of the last one, but no entries.
 //
 // Scrub. At a boot, and every ScrubEvery for one segment in turn, a replica reads entries back from disk and compares

@@ -58,6 +58,9 @@ func (l *ledger) recover(env nodes.Env) {
 		}
 	}
 	l.recoverBlocks(env)
+	if l.base > 0 {
+		l.writeBase(env)
+	}
 }
 
 func (l *ledger) there(env nodes.Env, n uint64) bool {

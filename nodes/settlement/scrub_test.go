@@ -179,7 +179,7 @@ func TestACompactedLogProvesWhatAWholeOneDoes(t *testing.T) {
 	const size = 3*SegmentSize + 10
 	good, d := newDesk(), newDesk()
 	whole, l := filled(good, size), filled(d, size)
-	l.compact(d, 2*SegmentSize)
+	l.compact(d, 2*SegmentSize, nil)
 	again := &ledger{shard: "EU1", blocks: slices.Clone(l.blocks), base: l.base}
 	again.tree.load(l.tree.save())
 	again.recover(d)
