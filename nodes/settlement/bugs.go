@@ -85,7 +85,7 @@ var bugs = []nodes.Bug{
 		Refutes: []string{"L9"},
 	}, {
 		Name:    fxLegSeparate,
-		About:   "the two legs of an exchange commit by themselves: one is posted as it is prepared",
+		About:   "the legs of an exchange commit by themselves, each as it is prepared",
 		Refutes: []string{"L2"},
 	}, {
 		Name:    quoteReused,

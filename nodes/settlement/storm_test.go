@@ -83,7 +83,7 @@ func newWorld(t *testing.T, bug string, seed uint64) *world {
 	}
 	w.layout = NewLayout(w.top)
 	var err error
-	w.c, err = sim.Start(nodes.Spec{System: System(), Bug: bug, Topology: w.top, Seed: seed, Observer: w})
+	w.c, err = sim.Start(nodes.Spec{System: System(), Bug: bug, Topology: w.top, Seed: seed, Observer: w, Recode: seed%3 == 2})
 	must(t, err)
 	w.run(4 * time.Second)
 	return w
@@ -150,6 +150,20 @@ func (w *world) client(name string, end time.Duration) {
 			other := shards[w.chance.IntN(4)]
 			p.pay.From, p.pay.To = holder(home), other+"/a/"+currencies[home]
 			p.pay.Within = 500 + w.chance.Int64N(2000)
+		}
+		if p.pay.Within == 0 && CurrencyOf(p.pay.From) != CurrencyOf(p.pay.To) { // with a quote of its own, and that once more
+			ask := GetQuote{Client: name, From: CurrencyOf(p.pay.From), To: CurrencyOf(p.pay.To)}
+			w.c.Call(member, w.top.Members[w.chance.IntN(9)].ID, ask, time.Second, func(body any, _ bool) {
+				if q, ok := body.(Quote); ok {
+					for range 2 {
+						number++
+						again := p.pay
+						again.Key, again.Quote = fmt.Sprint("k", number), &q
+						w.paid[name+" "+again.Key] = &paying{pay: again}
+						w.c.Call(member, w.top.Members[w.chance.IntN(9)].ID, again, time.Second, func(any, bool) {})
+					}
+				}
+			})
 		}
 		var body any = p.pay
 		if last := w.paid[fmt.Sprint(name, " k", number-1)]; last != nil && len(last.heard) > 0 && last.back == nil && w.chance.IntN(5) == 0 {
@@ -239,6 +253,11 @@ func (w *world) storm(long time.Duration) {
 		})
 	}
 	closing()
+	for i := range 3 {
+		shards := w.layout.Shards
+		item := Plant{Shard: shards[i].Name, With: shards[i+1].Name, Currency: "EUR", Item: fmt.Sprint("drift", i), Amount: int64(10 + i)}
+		w.c.Call(nodes.Member{ID: "admin", Region: "EU", Zone: "edge"}, w.top.Members[i].ID, item, time.Second, func(any, bool) {})
+	}
 	for w.c.Now() < end {
 		var links []nodes.Link
 		for _, a := range w.top.Members {
@@ -280,6 +299,12 @@ func (w *world) storm(long time.Duration) {
 		w.run(time.Duration(500+w.chance.IntN(1500)) * time.Millisecond)
 	}
 	w.run(12 * time.Second)
+	if r, ok := w.ask("l4", Reconcile{}).(Reconciled); !ok || len(r.Breaks) > 3 {
+		t.Errorf("reconciliation says %+v, and three breaks were made", r)
+	}
+	if r, ok := w.ask("l5", Reconcile{}).(Reconciled); !ok || len(r.Breaks) > 0 {
+		t.Errorf("a second reconciliation says %+v", r)
+	}
 }
 
 // logs fetches every shard's entries from every ledger node.
@@ -345,7 +370,7 @@ func (w *world) judge() {
 		reverses                                      string
 	}
 	fates := map[string]*fate{}
-	keys := map[string]string{}
+	keys, drift := map[string]string{}, map[string]int64{}
 	settlements, quotes := map[string]*Entry{}, map[string]bool{}
 	balances := maps.Clone(w.opened)
 	total := 0
@@ -393,6 +418,15 @@ func (w *world) judge() {
 					t.Errorf("%s %d closes window %d and not %d", s.Name, i, e.Size, window)
 				}
 				window = e.Size + 1
+			}
+			switch e.Kind {
+			case KindPlanted:
+				drift[e.Item] += e.Legs[0].Amount
+			case KindCorrected:
+				drift[e.Item] += e.Legs[0].Amount
+				if w.bases[s.Name] == 0 && drift[e.Item] != 0 {
+					t.Errorf("%s %d corrects %s to %d", s.Name, i, e.Item, drift[e.Item])
+				}
 			}
 			if e.Payment == "" {
 				continue
@@ -501,6 +535,11 @@ func (w *world) judge() {
 		b, ok := w.ask("l2", GetBalance{account}).(Balance)
 		if !ok || b.Posted != want || b.Pending != 0 {
 			t.Errorf("%s: %+v, and its entries come to %d", account, b, want)
+		}
+	}
+	for item, left := range drift {
+		if left != 0 && !compacted {
+			t.Errorf("%s was made and not taken back", item)
 		}
 	}
 	for _, c := range w.closed {
