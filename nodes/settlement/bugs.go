@@ -4,30 +4,30 @@ import "faultlab/nodes"
 
 // The known mistakes. Each is one branch in the code, where the real mistake was made.
 const (
-	unlockBeforeRead  = "unlock-before-read"
-	idemCheckThenAct  = "idem-check-then-act"
-	idemInMemory      = "idem-in-memory"
-	idemIgnoresBody   = "idem-ignores-body"
-	revertTwice       = "revert-not-exclusive"
-	batchRerun        = "batch-rerun-new-ids"
-	keepsReserve      = "timeout-keeps-reserve"
-	windowSkipped     = "window-skipped-on-reserved-path"
-	windowCloseAsync  = "window-close-async"
-	notifyForEver     = "notify-for-ever"
-	flipLeaf          = "flip-leaf-before-integrate"
-	indexBeforeCommit = "index-before-commit"
-	indexSkips        = "index-skips-on-restart"
-	fxLegSeparate     = "fx-leg-separate-commit"
-	quoteReused       = "quote-reused-after-retry"
-	failOpen          = "compliance-fail-open"
-	syncBreaksChain   = "state-sync-breaks-chain"
-	misdirectedOK     = "misdirected-write-ok"
-	decideBeforeLog   = "decide-before-log"
-	ackInOneCloud     = "ack-in-one-cloud"
-	balanceFromState  = "balance-from-replica"
-	compactDropsHash  = "compact-drops-hashes"
-	reconcileRewrites = "reconcile-rewrites"
-	asksEveryShard    = "asks-every-shard"
+	unlockBeforeRead   = "unlock-before-read"
+	idemCheckThenAct   = "idem-check-then-act"
+	idemInMemory       = "idem-in-memory"
+	idemIgnoresBody    = "idem-ignores-body"
+	revertTwice        = "revert-not-exclusive"
+	batchRerun         = "batch-rerun-new-ids"
+	keepsReserve       = "timeout-keeps-reserve"
+	windowSkipped      = "window-skipped-on-reserved-path"
+	windowCloseAsync   = "window-close-async"
+	notifyForEver      = "notify-for-ever"
+	flipLeaf           = "flip-leaf-before-integrate"
+	indexBeforeCommit  = "index-before-commit"
+	indexSkips         = "index-skips-on-restart"
+	fxLegSeparate      = "fx-leg-separate-commit"
+	quoteReused        = "quote-reused-after-retry"
+	failOpen           = "compliance-fail-open"
+	syncBreaksChain    = "state-sync-breaks-chain"
+	misdirectedOK      = "misdirected-write-ok"
+	decideBeforeLog    = "decide-before-log"
+	ackInOneCloud      = "ack-in-one-cloud"
+	balanceFromReplica = "balance-from-replica"
+	compactDropsHash   = "compact-drops-hashes"
+	reconcileRewrites  = "reconcile-rewrites"
+	asksEveryShard     = "asks-every-shard"
 )
 
 var bugs = []nodes.Bug{
@@ -85,7 +85,7 @@ var bugs = []nodes.Bug{
 		Refutes: []string{"L9"},
 	}, {
 		Name:    fxLegSeparate,
-		About:   "the two legs of an exchange commit by themselves: one is posted as it is prepared",
+		About:   "the legs of an exchange commit by themselves, each as it is prepared",
 		Refutes: []string{"L2"},
 	}, {
 		Name:    quoteReused,
@@ -112,8 +112,8 @@ var bugs = []nodes.Bug{
 		About:   "a payment is acknowledged once its own cloud has it",
 		Refutes: []string{"L7"},
 	}, {
-		Name:    balanceFromState,
-		About:   "a leader answers for balances without asking whether it still leads",
+		Name:    balanceFromReplica,
+		About:   "a ledger node answers for balances from the replica beside the client, which may be behind (VoltDB 6.3)",
 		Refutes: []string{"L9"},
 	}, {
 		Name:    compactDropsHash,

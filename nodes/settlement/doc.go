@@ -46,7 +46,9 @@
 // If H has both accounts (a domestic payment of one shard) steps 3 to 5 are one command of that group, and no other
 // group is asked anything. If H has one of them, its own step 3 goes with the last verdict, its own step 5 with the decision.
 //
-// Idempotency. H keeps (client, key), with the hash of the body, for Retention of ledger time after the end.
+// Idempotency. H keeps (client, key), with the hash of the body, for Retention of ledger time after the end. A participant
+// remembers for as long that a payment has ended with it, and prepares none that expired half of that ago, so that a Prepare
+// which comes very late reserves nothing; that is so while the ledger times of two shards differ by less than three minutes.
 //
 // Ledger time is stamped in entries: the larger of the previous entry's and the leader's clock. Quotes, expiry and windows
 // know no other. The FX engine stamps quotes in the ledger time of the client's home, which comes with the request.
@@ -63,9 +65,11 @@
 //
 // Disk. Beside raftlog's log of its name ("EU1") a shard has one log for each segment of SegmentSize entries ("EU1.0",
 // "EU1.1": record n is the canonical bytes of the segment's n-th entry), one of blocks ("EU1.blocks": record n is block
-// n-1's canonical bytes and 64 bytes of this node's signature), and once it has been compacted "EU1.base": a snapshot of
-// the Base and the balances that entries below it left. A segment of a compacted log is a snapshot of its leaf
-// hashes, 32 bytes each. Consensus snapshots hold the machine's state, the hash of each full segment's subtree and the
+// n-1's canonical bytes and 64 bytes of this node's signature), and once it has been compacted "EU1.base", a snapshot: the
+// base as a number, and a list of accounts with the signed balances that entries below it left. A segment that was had from another
+// replica begins with a snapshot: an octet 1 and a list of its first entries, each a length and its bytes. Of one that was compacted
+// nothing is left but a snapshot: an octet 2 and a list of its leaf hashes, 32 octets each. A record of one octet marks that a log was
+// written anew, and says nothing. Consensus snapshots hold the machine's state, the hash of each full segment's subtree and the
 // leaf hashes of the last one, but no entries.
 //
 // Scrub. At a boot, and every ScrubEvery for one segment in turn, a replica reads entries back from disk and compares
@@ -90,6 +94,7 @@ const (
 	MaxAmount     = 1_000_000_000_000_000 // minor units in one payment
 	RateUnit      = 1_000_000             // a rate is so many times what it says
 	DefaultExpiry = 20 * time.Second      // in ledger time, if Pay.Within is 0
+	MaxExpiry     = 2 * time.Minute       // the longest that a client may ask for
 	Retention     = 10 * time.Minute      // of ledger time: so long after its end a payment's key is known
 	QuoteFor      = 5 * time.Second       // of ledger time: so long a quote is good
 	WindowLength  = 15 * time.Second      // of ledger time

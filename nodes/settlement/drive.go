@@ -11,6 +11,7 @@ const (
 	answerTicks  = 12 // a payment that is not at its end by then is answered as accepted
 	resendTicks  = 8  // who was asked and is silent is asked again
 	resolveTicks = 20 // a part that was prepared so long ago is asked after
+	lateTicks    = 4  // by mistake: so long after it was told, a decision is put in the log
 	openTicks    = 8  // by mistake: a compliance service that is silent for so long is taken to allow
 )
 
@@ -363,7 +364,7 @@ func (l *leader) driveTick(env nodes.Env, d *drive) {
 	d.ticks++
 	d.quiet++
 	p := d.p
-	if d.late != nil {
+	if d.late != nil && d.quiet >= lateTicks {
 		l.propose(env, d.late)
 		d.late = nil
 	}
@@ -372,7 +373,7 @@ func (l *leader) driveTick(env nodes.Env, d *drive) {
 			l.screened(env, Screening{Payment: p.ID, Region: region, Verdict: Allow})
 		}
 	}
-	if d.quiet < resendTicks {
+	if d.quiet < resendTicks || d.late != nil {
 		return
 	}
 	d.asked, d.decided = nil, false

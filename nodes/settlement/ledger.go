@@ -22,9 +22,11 @@ type ledger struct {
 	blocks   []sealed // all, in order
 	written  uint64   // blocks on disk
 	segments []*segment
-	base     uint64 // entries below are compacted
-	cursor   uint64 // the segment to be scrubbed next
-	scanned  uint64 // entries read since the last round
+	base     uint64         // entries below are compacted
+	opening  []SavedBalance // that they left
+	cursor   uint64         // the segment to be scrubbed next
+	scanned  uint64         // entries read since the last round
+	ill      bool           // the consensus log is damaged, and that was told
 }
 
 // A sealed is what is known of a block, whose root the tree tells.
@@ -53,8 +55,10 @@ const (
 )
 
 func (l *ledger) log(env nodes.Env, segment uint64) nodes.Log {
-	return env.Disk().Log(fmt.Sprint(l.shard, ".", segment))
+	return env.Disk().Log(l.segmentLog(segment))
 }
+
+func (l *ledger) segmentLog(segment uint64) string { return fmt.Sprint(l.shard, ".", segment) }
 
 func (l *ledger) segment(n uint64) *segment {
 	for uint64(len(l.segments)) <= n {
@@ -265,8 +269,8 @@ func (l *ledger) entry(env nodes.Env, index uint64) (*Entry, error) {
 	return ParseEntry(data[0]), nil
 }
 
-// compact drops the entries of full segments below base.
-func (l *ledger) compact(env nodes.Env, base uint64) {
+// compact drops the entries of full segments below base, which left these balances.
+func (l *ledger) compact(env nodes.Env, base uint64, opening []SavedBalance) {
 	for n := l.base / SegmentSize; n < base/SegmentSize; n++ {
 		if s := l.segment(n); !s.lost {
 			leaves := make([]tlog.Hash, SegmentSize)
@@ -276,7 +280,20 @@ func (l *ledger) compact(env nodes.Env, base uint64) {
 			l.strip(env, s, leaves)
 		}
 	}
-	l.base = base
+	l.base, l.opening = base, opening
+	l.writeBase(env)
+}
+
+// writeBase puts on disk what the log below its base came to, for whoever has only the files. The node reads it in its snapshots.
+func (l *ledger) writeBase(env nodes.Env) {
+	data := pack.Write(64+32*len(l.opening), func(p *pack.Pack) {
+		p.Number(&l.base)
+		pack.List(p, &l.opening, (*SavedBalance).pack)
+	})
+	log := env.Disk().Log(l.shard + ".base")
+	if there, _, _, err := log.Read(); err != nil || !bytes.Equal(there, data) {
+		replaceLog(log, data)
+	}
 }
 
 // strip leaves a segment nothing but leaf hashes.

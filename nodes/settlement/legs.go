@@ -90,7 +90,7 @@ func (m *machine) reserve(env nodes.Env, o *Order) (why string) {
 	m.parts[o.Payment] = &part{Order: *o}
 	m.hold(legs, 1)
 	m.write(env, Entry{Kind: KindPrepared, Payment: o.Payment, Body: o.Body, Legs: legs})
-	if m.bug == fxLegSeparate && ShardOf(o.To) == m.Name && o.Rate > 0 {
+	if m.bug == fxLegSeparate && o.Rate > 0 {
 		m.write(env, Entry{Kind: KindPosted, Payment: o.Payment, Body: o.Body, Legs: legs, Windows: m.places(o), Quote: Quote{ID: o.Quote, Rate: o.Rate}})
 	}
 	return ""
@@ -112,7 +112,7 @@ func (m *machine) prepare(env nodes.Env, o *Order) {
 		m.lead.vote(env, o, "")
 	case m.ended[o.Payment]:
 		m.lead.vote(env, o, "it is over")
-	case m.now > o.Expires:
+	case m.now > o.Expires+int64(Retention/2): // so that a Prepare which comes when its end was forgotten is refused
 		m.lead.vote(env, o, "it has expired")
 	default:
 		m.lead.vote(env, o, m.reserve(env, o))
@@ -139,7 +139,7 @@ func (m *machine) finish(env nodes.Env, payment string, commit bool) {
 	o := &p.Order
 	m.hold(legsOf(o, m.Name), -1)
 	switch {
-	case m.bug == fxLegSeparate && ShardOf(o.To) == m.Name && o.Rate > 0:
+	case m.bug == fxLegSeparate && o.Rate > 0:
 	case commit:
 		m.post(env, o, true)
 	default:

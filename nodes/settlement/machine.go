@@ -36,8 +36,7 @@ type machine struct {
 	items   map[string]Break // on accounts with other shards
 	planted map[string]bool
 
-	marks   []mark // balances at the ends of the last segments
-	opening []SavedBalance
+	marks []mark // balances at the ends of the last segments
 
 	at   uint64 // index of the command that is being applied
 	lead *leader
@@ -235,9 +234,8 @@ func (m *machine) compactTo(env nodes.Env) {
 		return
 	}
 	first := m.marks[0]
-	m.opening = first.Balances
 	m.write(env, Entry{Kind: KindCompacted, Size: first.Size})
-	m.compact(env, first.Size)
+	m.compact(env, first.Size, first.Balances)
 	env.Reached("settlement: a log was compacted")
 	m.lead.compacted(env, true)
 }

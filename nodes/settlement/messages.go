@@ -20,7 +20,7 @@ type Pay struct {
 	To     string `json:"to"`
 	Amount int64  `json:"amount"`           // from 1 to MaxAmount
 	Quote  *Quote `json:"quote,omitempty"`  // where the currencies differ: one that the client asked for; nil, and the ledger asks for one
-	Within int64  `json:"within,omitempty"` // milliseconds of ledger time after which it expires if it is not decided; 0: DefaultExpiry
+	Within int64  `json:"within,omitempty"` // milliseconds of ledger time after which it expires if it is not decided, up to MaxExpiry; 0: DefaultExpiry
 	Memo   string `json:"memo,omitempty"`
 }
 
@@ -367,7 +367,7 @@ type Order struct {
 	Quote   string `json:"quote,omitempty"`
 	Rate    int64  `json:"rate,omitempty"`
 	Refund  bool   `json:"refund,omitempty"` // it reverses one of that rate, so Residue is taken back
-	Expires int64  `json:"expires"`          // no participant prepares it when its ledger time is beyond
+	Expires int64  `json:"expires"`          // no participant prepares it when its ledger time is beyond by half of Retention
 }
 
 // A Vote answers Prepare, once it is in the participant's log.
@@ -488,15 +488,13 @@ type Fetch struct {
 	Segment uint64 `json:"segment"`
 }
 
-// Fetched answers Fetch: canonical entries from the first of the segment on, or if it was compacted its leaf hashes and
-// what the log below its base came to. Nothing of it is believed before it hashes to what the asker's tree says.
+// Fetched answers Fetch: canonical entries from the first of the segment on, or if it was compacted its leaf hashes; nothing if
+// this replica lacks them too. Nothing of it is believed before it hashes to what the asker's tree says.
 type Fetched struct {
-	Shard    string         `json:"shard"`
-	Segment  uint64         `json:"segment"`
-	Entries  [][]byte       `json:"entries,omitempty"`
-	Leaves   []Hash         `json:"leaves,omitempty"`
-	Base     uint64         `json:"base,omitempty"`
-	Balances []SavedBalance `json:"balances,omitempty"`
+	Shard   string   `json:"shard"`
+	Segment uint64   `json:"segment"`
+	Entries [][]byte `json:"entries,omitempty"`
+	Leaves  []Hash   `json:"leaves,omitempty"`
 }
 
 // What nodes tell as evidence.
@@ -551,14 +549,16 @@ type Notified struct {
 	State   State  `json:"state"`
 }
 
-// Damaged is evidence: a replica found that entries on its disk are not what they were. It serves none of their segment
-// until it is repaired.
+// Damaged is evidence: a replica found that what is on its disk is not what it wrote. Of entries it serves none of their segment until
+// it is repaired. Blocks are written anew from the tree. A consensus log is told at once, and if it is to be read again, at a boot,
+// the replica joins as a new member.
 type Damaged struct {
 	Shard   string `json:"shard"`
+	Log     string `json:"log"` // "EU1.3" of entries, "EU1.blocks", "EU1"
 	Segment uint64 `json:"segment"`
 	First   uint64 `json:"first"` // of the entries that are damaged or gone
 	Count   uint64 `json:"count"`
-	How     string `json:"how"` // "unreadable", "changed" or "missing"
+	How     string `json:"how"` // "unreadable", "changed"; or "missing", which entries also are after a wipe or a snapshot from the leader
 }
 
 // Repaired is evidence: a segment was had from another replica, and hashes to what it should.

@@ -162,6 +162,7 @@ func (n *node) scrubNow(env nodes.Env, client nodes.ID) {
 				s.Damaged++
 			}
 		}
+		r.scrubRest(env)
 		s.Missing += r.missing()
 		r.mend(env, n)
 	}

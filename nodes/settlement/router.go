@@ -10,6 +10,7 @@ import (
 
 const (
 	patience    = 6  // ticks after which a node asks another replica
+	payPatience = 10 // the same of a payment, which takes so long across regions
 	giveUpTicks = 40 // and then leaves the client to its own clock
 )
 
@@ -92,7 +93,7 @@ func (n *node) notLeader(env nodes.Env, b NotLeader) {
 		return
 	}
 	if b.Leader == "" || b.Leader == env.ID() && n.leading(b.Shard) == nil || r.hops >= 2 {
-		r.quiet = max(r.quiet, patience-1) // ask again at the next tick
+		r.quiet = max(r.quiet, payPatience-1) // ask again at the next tick
 		return
 	}
 	r.hops++
@@ -107,7 +108,7 @@ func (n *node) routerTick(env nodes.Env) {
 	for _, r := range slices.Clone(n.requests) {
 		r.quiet++
 		r.hops = 0
-		if r.quiet < patience {
+		if r.quiet < patience || r.quiet < payPatience && (r.forward.Pay != nil || r.forward.Reverse != nil) {
 			continue
 		}
 		if n.layout.Shard(r.forward.Shard) != nil {
@@ -138,7 +139,7 @@ func (n *node) flaw(b *Pay) string {
 		return "a payment needs a key"
 	case b.Amount < 1 || b.Amount > MaxAmount:
 		return "an amount must be from 1 to the largest"
-	case b.Within < 0 || b.Within > int64(Retention.Milliseconds()):
+	case b.Within < 0 || b.Within > MaxExpiry.Milliseconds():
 		return "no such time to live"
 	case !n.account(b.From) || !n.account(b.To):
 		return "an account is SHARD/HOLDER/CURRENCY"

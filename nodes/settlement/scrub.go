@@ -1,6 +1,7 @@
 package settlement
 
 import (
+	"crypto/ed25519"
 	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -18,7 +19,7 @@ func (l *ledger) lose(env nodes.Env, s *segment, how string, first, count uint64
 		return
 	}
 	env.Reached("settlement: a replica found " + how + " entries")
-	env.Emit(Damaged{l.shard, s.number, first, count, how})
+	env.Emit(Damaged{l.shard, l.segmentLog(s.number), s.number, first, count, how})
 }
 
 // recover reads what disk holds of all segments, at a boot or once the tree has been replaced by a snapshot's. The tree
@@ -42,6 +43,8 @@ func (l *ledger) recover(env nodes.Env) {
 			l.lose(env, s, "unreadable", first+have, should-have)
 		case have < should:
 			l.lose(env, s, "missing", first+have, should-have)
+		case should == 0:
+			s.ahead = entries
 		case !l.checked(env, s, entries[:have]):
 		default:
 			s.count = have
@@ -55,6 +58,9 @@ func (l *ledger) recover(env nodes.Env) {
 		}
 	}
 	l.recoverBlocks(env)
+	if l.base > 0 {
+		l.writeBase(env)
+	}
 }
 
 func (l *ledger) there(env nodes.Env, n uint64) bool {
@@ -101,35 +107,72 @@ func (l *ledger) checked(env nodes.Env, s *segment, entries [][]byte) bool {
 	return false
 }
 
-// recoverBlocks reads the blocks back. What is not as it should be is written anew from the tree and the chain.
+// recoverBlocks reads the blocks back, of which there may be more than have been applied again. What is not as it should be is
+// told, and all are written anew from the tree and the chain.
 func (l *ledger) recoverBlocks(env nodes.Env) {
-	snapshot, _, records, err := l.blockLog(env).Read()
-	l.written = 0
-	for i := range min(len(records), len(l.blocks)) {
-		if len(records[i]) <= 64 || blockHash(records[i][:len(records[i])-64]) != l.blocks[i].hash {
-			break
-		}
-		l.written++
+	_, _, records, err := l.blockLog(env).Read()
+	same := 0
+	for same < min(len(records), len(l.blocks)) && l.isBlock(records[same], same) {
+		same++
 	}
-	if whole := uint64(len(records)); err == nil && whole >= l.written && l.written == min(whole, uint64(len(l.blocks))) {
-		l.written = whole // more were written than have been applied again
-		l.writeBlocks(env)
-		return
-	}
-	if err != nil {
-		env.Reached("settlement: a replica found damaged blocks")
-	}
-	l.written = 0
-	if len(snapshot) > 0 || len(records) > 0 || err != nil {
-		replaceLog(l.blockLog(env), []byte{0})
+	switch l.written = uint64(same); {
+	case err != nil:
+		l.loseBlocks(env, "unreadable")
+	case same < min(len(records), len(l.blocks)):
+		l.loseBlocks(env, "changed")
+	default:
+		l.written = uint64(len(records))
 	}
 	l.writeBlocks(env)
 }
 
-// scrub reads one segment back, the next in turn, and asks for one that is lost. It says how many entries it has read.
-func (l *ledger) scrub(env nodes.Env, n *node) uint64 {
+// isBlock says whether these bytes are a block with a signature, which is for others to verify: blocks on disk are served to nobody.
+func (l *ledger) isBlock(rec []byte, n int) bool {
+	return len(rec) > ed25519.SignatureSize && blockHash(rec[:len(rec)-ed25519.SignatureSize]) == l.blocks[n].hash
+}
+
+func (l *ledger) loseBlocks(env nodes.Env, how string) {
+	env.Reached("settlement: a replica found " + how + " blocks")
+	env.Emit(Damaged{Shard: l.shard, Log: l.shard + ".blocks", How: how})
+	replaceLog(l.blockLog(env), []byte{0})
+	l.written = 0
+}
+
+// scrubRest reads back what is not entries.
+func (l *ledger) scrubRest(env nodes.Env) {
+	_, _, records, err := l.blockLog(env).Read()
+	changed := func() bool {
+		for i, rec := range records[:min(len(records), len(l.blocks))] {
+			if !l.isBlock(rec, i) {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case err != nil:
+		l.loseBlocks(env, "unreadable")
+	case changed():
+		l.loseBlocks(env, "changed")
+	}
+	l.writeBlocks(env)
+	l.lookAtConsensus(env)
+}
+
+// lookAtConsensus reads the consensus log back. Its records are checked by whoever keeps the disk; what is done about damage is done
+// at the next boot.
+func (l *ledger) lookAtConsensus(env nodes.Env) {
+	if _, _, _, err := env.Disk().Log(l.shard).Read(); err != nil && !l.ill {
+		l.ill = true
+		env.Emit(Damaged{Shard: l.shard, Log: l.shard, How: "unreadable"})
+	}
+}
+
+// scrub reads one segment back, the next in turn. It says how many entries it has read.
+func (l *ledger) scrub(env nodes.Env) uint64 {
 	if l.cursor*SegmentSize >= l.tree.size {
 		if l.scanned > 0 {
+			l.scrubRest(env)
 			env.Emit(Scanned{l.shard, l.scanned})
 		}
 		l.cursor, l.scanned = 0, 0
@@ -141,17 +184,16 @@ func (l *ledger) scrub(env nodes.Env, n *node) uint64 {
 	l.cursor++
 	read := l.look(env, s)
 	l.scanned += read
-	l.mend(env, n)
 	return read
 }
 
 // look compares what disk holds of a segment with the tree.
 func (l *ledger) look(env nodes.Env, s *segment) uint64 {
-	if s.lost {
+	first := s.number * SegmentSize
+	if s.lost || first >= l.tree.size {
 		return 0
 	}
 	entries, leaves, err := l.read(env, s.number)
-	first := s.number * SegmentSize
 	switch {
 	case s.bare:
 		if err != nil || !l.tree.fits(s.number, leaves) {
@@ -173,6 +215,10 @@ func (l *ledger) mend(env nodes.Env, n *node) {
 		return
 	}
 	s := l.segments[i]
+	if first := s.number * SegmentSize; len(s.held) > 0 && uint64(len(s.held)) == min(l.tree.size-first, SegmentSize) {
+		l.mended(env, s, s.held) // it was lost before its first entry was written
+		return
+	}
 	peers := slices.DeleteFunc(slices.Clone(n.layout.Ledger), func(id nodes.ID) bool { return id == env.ID() })
 	if len(peers) == 0 {
 		return
@@ -233,8 +279,7 @@ func (l *ledger) fetched(env nodes.Env, f Fetched, from nodes.ID, n *node) {
 	}
 	switch {
 	case len(leaves) == 0:
-		l.mend(env, n)
-		return
+		return // the next one will be asked at the next scrub
 	case bare && (s.number+1)*SegmentSize > l.base:
 		return // this one has not compacted it, and will be told to
 	case uint64(len(leaves)) < should && len(s.held) > 0: // held are those that follow what the other had
@@ -247,15 +292,11 @@ func (l *ledger) fetched(env nodes.Env, f Fetched, from nodes.ID, n *node) {
 		env.Reached("settlement: another replica sent what does not fit")
 		return
 	}
-	s.lost, s.held, s.told, s.asked, s.ahead = false, nil, false, 0, nil
 	if bare || (s.number+1)*SegmentSize <= l.base {
+		s.lost, s.held = false, nil
 		l.strip(env, s, leaves)
 	} else {
-		l.rewrite(env, s.number, entries, nil)
-		s.count, s.lines = uint64(len(entries)), map[string][]Line{}
-		for _, data := range entries {
-			l.index(s, ParseEntry(data))
-		}
+		l.mended(env, s, entries)
 	}
 	env.Disk().Sync()
 	if l.bug != misdirectedOK {
@@ -264,4 +305,13 @@ func (l *ledger) fetched(env nodes.Env, f Fetched, from nodes.ID, n *node) {
 	}
 	l.writeBlocks(env)
 	l.mend(env, n)
+}
+
+// mended puts all entries of a segment on disk.
+func (l *ledger) mended(env nodes.Env, s *segment, entries [][]byte) {
+	l.rewrite(env, s.number, entries, nil)
+	*s = segment{number: s.number, count: uint64(len(entries)), lines: map[string][]Line{}}
+	for _, data := range entries {
+		l.index(s, ParseEntry(data))
+	}
 }

@@ -128,8 +128,6 @@ func (l *leader) forwarded(env nodes.Env, a asker, f Forward) {
 		l.pay(env, a, &command{Do: accept, Client: b.Client, Key: b.Key, Body: b.BodyHash(), Payment: b.Payment, Within: int64(DefaultExpiry)})
 	case f.Status != nil:
 		l.read(env, a, func() Answer { return l.status(f.Status) })
-	case f.Balance != nil && l.bug == balanceFromState:
-		l.answer(env, a, l.balance(f.Balance.Account))
 	case f.Balance != nil:
 		l.read(env, a, func() Answer { return l.balance(f.Balance.Account) })
 	case f.Quote != nil:

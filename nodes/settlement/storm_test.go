@@ -3,6 +3,7 @@ package settlement
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -24,17 +25,36 @@ type world struct {
 	layout  *Layout
 	leaders map[string]nodes.ID
 	reached map[string]int
-	events  []any
+	sealed  map[string]Sealed // by shard and block
+	told    map[string]int    // notices, by node and payment
+	allowed map[string]bool   // by payment and region
+	crossed map[string]bool   // payments about which shards spoke to each other
+	closed  []WindowClosed    // heard
+	damaged []Damaged
 	chance  *rand.Rand
 	paid    map[string]*paying
+	bases   map[string]uint64 // sizes up to which shards were compacted, as far as logs has seen
+	opened  map[string]int64  // balances that lay below
 }
 
 func (w *world) Event(_ time.Duration, node nodes.ID, event any) {
 	switch e := event.(type) {
 	case raftlog.Leads:
 		w.leaders[e.Group] = node
-	case Damaged, Repaired, Halted, Screened, Notified, Scanned:
-		w.events = append(w.events, event)
+	case Sealed:
+		name := fmt.Sprint(e.Shard, " ", e.Block)
+		if other, known := w.sealed[name]; known && other != e {
+			w.t.Errorf("%s has block %s as %+v, another as %+v", node, name, e, other)
+		}
+		w.sealed[name] = e
+	case Damaged:
+		w.damaged = append(w.damaged, e)
+	case Notified:
+		w.told[fmt.Sprint(node, " ", e.Payment)]++
+	case Screened:
+		w.allowed[e.Payment+" "+e.Region] = e.Verdict == Allow
+	case Crossed:
+		w.crossed[e.Payment] = true
 	}
 }
 func (w *world) Reached(_ nodes.ID, probe string)          { w.reached[probe]++ }
@@ -58,11 +78,12 @@ func clouds() nodes.Topology {
 func newWorld(t *testing.T, bug string, seed uint64) *world {
 	w := &world{
 		t: t, top: clouds(), leaders: map[string]nodes.ID{}, reached: map[string]int{}, chance: rand.New(rand.NewPCG(seed, 7)),
-		paid: map[string]*paying{},
+		sealed: map[string]Sealed{}, told: map[string]int{}, allowed: map[string]bool{}, crossed: map[string]bool{},
+		paid: map[string]*paying{}, bases: map[string]uint64{"": 0}, opened: map[string]int64{},
 	}
 	w.layout = NewLayout(w.top)
 	var err error
-	w.c, err = sim.Start(nodes.Spec{System: System(), Bug: bug, Topology: w.top, Seed: seed, Observer: w})
+	w.c, err = sim.Start(nodes.Spec{System: System(), Bug: bug, Topology: w.top, Seed: seed, Observer: w, Recode: seed%3 == 2})
 	must(t, err)
 	w.run(4 * time.Second)
 	return w
@@ -94,6 +115,7 @@ func (w *world) ask(at nodes.ID, body any) (reply any) {
 // A paying is a payment as its client knows it.
 type paying struct {
 	pay   Pay
+	back  *Reverse // in its place
 	heard []Paid
 	no    string // why not, if it was refused
 }
@@ -129,12 +151,36 @@ func (w *world) client(name string, end time.Duration) {
 			p.pay.From, p.pay.To = holder(home), other+"/a/"+currencies[home]
 			p.pay.Within = 500 + w.chance.Int64N(2000)
 		}
+		if p.pay.Within == 0 && CurrencyOf(p.pay.From) != CurrencyOf(p.pay.To) { // with a quote of its own, and that once more
+			ask := GetQuote{Client: name, From: CurrencyOf(p.pay.From), To: CurrencyOf(p.pay.To)}
+			w.c.Call(member, w.top.Members[w.chance.IntN(9)].ID, ask, time.Second, func(body any, _ bool) {
+				if q, ok := body.(Quote); ok {
+					for range 2 {
+						number++
+						again := p.pay
+						again.Key, again.Quote = fmt.Sprint("k", number), &q
+						w.paid[name+" "+again.Key] = &paying{pay: again}
+						w.c.Call(member, w.top.Members[w.chance.IntN(9)].ID, again, time.Second, func(any, bool) {})
+					}
+				}
+			})
+		}
+		var body any = p.pay
+		if last := w.paid[fmt.Sprint(name, " k", number-1)]; last != nil && len(last.heard) > 0 && last.back == nil && w.chance.IntN(5) == 0 {
+			p.back = &Reverse{Client: name, Key: p.pay.Key, Payment: last.heard[0].Payment}
+			body = *p.back
+			w.paid[name+" "+p.pay.Key] = p
+			number++ // and the same under another key, at the same time
+			again := Reverse{Client: name, Key: fmt.Sprint("k", number), Payment: p.back.Payment}
+			w.paid[name+" "+again.Key] = &paying{back: &again, pay: Pay{Client: name, Key: again.Key}}
+			w.c.Call(member, w.top.Members[w.chance.IntN(6)].ID, again, time.Second, func(any, bool) {})
+		}
 		w.paid[name+" "+p.pay.Key] = p
 		left := 6
 		var ask func()
 		ask = func() {
 			at := w.top.Members[w.chance.IntN(9)].ID
-			w.c.Call(member, at, p.pay, 900*time.Millisecond, func(body any, _ bool) {
+			w.c.Call(member, at, body, 900*time.Millisecond, func(body any, _ bool) {
 				switch b := body.(type) {
 				case Paid:
 					p.heard = append(p.heard, b)
@@ -153,9 +199,19 @@ func (w *world) client(name string, end time.Duration) {
 		}
 		ask()
 		if w.chance.IntN(6) == 0 { // the same at the same time elsewhere
-			w.c.Call(member, w.top.Members[w.chance.IntN(6)].ID, p.pay, time.Second, func(body any, _ bool) {
+			w.c.Call(member, w.top.Members[w.chance.IntN(6)].ID, body, time.Second, func(body any, _ bool) {
 				if b, ok := body.(Paid); ok {
 					p.heard = append(p.heard, b)
+				}
+			})
+		}
+		if before := w.paid[name+" k1"]; w.chance.IntN(8) == 0 && len(before.heard) > 0 {
+			other := before.pay
+			other.Amount++
+			w.c.Call(member, w.top.Members[w.chance.IntN(6)].ID, other, time.Second, func(body any, _ bool) {
+				switch body.(type) {
+				case Paid, Refused:
+					w.t.Errorf("%s k1 with another amount was answered with %+v", name, body)
 				}
 			})
 		}
@@ -182,6 +238,25 @@ func (w *world) storm(long time.Duration) {
 	end := w.c.Now() + long
 	for _, name := range []string{"EU1/c1", "EU1/c2", "EU2/c3", "US1/c4", "US1/c5", "AP1/c6"} {
 		w.client(name, end)
+	}
+	var closing func()
+	closing = func() {
+		if w.c.Now() > end {
+			return
+		}
+		region := w.layout.Regions[w.chance.IntN(3)]
+		w.c.Call(nodes.Member{ID: "admin", Region: region, Zone: "edge"}, w.top.Members[w.chance.IntN(6)].ID, CloseWindow{Region: region}, 2*time.Second, func(body any, _ bool) {
+			if b, ok := body.(WindowClosed); ok {
+				w.closed = append(w.closed, b)
+			}
+			w.c.After(time.Duration(w.chance.IntN(2000))*time.Millisecond, closing)
+		})
+	}
+	closing()
+	for i := range 3 {
+		shards := w.layout.Shards
+		item := Plant{Shard: shards[i].Name, With: shards[i+1].Name, Currency: "EUR", Item: fmt.Sprint("drift", i), Amount: int64(10 + i)}
+		w.c.Call(nodes.Member{ID: "admin", Region: "EU", Zone: "edge"}, w.top.Members[i].ID, item, time.Second, func(any, bool) {})
 	}
 	for w.c.Now() < end {
 		var links []nodes.Link
@@ -224,6 +299,12 @@ func (w *world) storm(long time.Duration) {
 		w.run(time.Duration(500+w.chance.IntN(1500)) * time.Millisecond)
 	}
 	w.run(12 * time.Second)
+	if r, ok := w.ask("l4", Reconcile{}).(Reconciled); !ok || len(r.Breaks) > 3 {
+		t.Errorf("reconciliation says %+v, and three breaks were made", r)
+	}
+	if r, ok := w.ask("l5", Reconcile{}).(Reconciled); !ok || len(r.Breaks) > 0 {
+		t.Errorf("a second reconciliation says %+v", r)
+	}
 }
 
 // logs fetches every shard's entries from every ledger node.
@@ -233,9 +314,22 @@ func (w *world) logs() map[string][]*Entry {
 		for _, id := range w.layout.Ledger {
 			var entries []*Entry
 			for {
-				got, ok := w.ask(id, GetEntries{Shard: s.Name, First: uint64(len(entries)), Count: SegmentSize}).(Entries)
-				if !ok || len(got.Entries) == 0 && got.Head.Size != uint64(len(entries)) {
-					w.t.Fatalf("%s does not show entries of %s from %d on", id, s.Name, len(entries))
+				first := max(uint64(len(entries)), w.bases[s.Name])
+				reply := w.ask(id, GetEntries{Shard: s.Name, First: first, Count: SegmentSize})
+				got, ok := reply.(Entries)
+				if ok && got.Base > first {
+					w.bases[s.Name] = got.Base
+					entries = make([]*Entry, got.Base)
+					continue
+				}
+				if !ok || len(got.Entries) == 0 && got.Head.Size != first {
+					w.t.Fatalf("%s does not show entries of %s from %d on: %+v", id, s.Name, first, reply)
+				}
+				if first == got.Base {
+					entries = make([]*Entry, got.Base)
+					for _, b := range got.Balances {
+						w.opened[b.Account] = b.Posted
+					}
 				}
 				for _, data := range got.Entries {
 					entries = append(entries, ParseEntry(data))
@@ -250,7 +344,7 @@ func (w *world) logs() map[string][]*Entry {
 			case len(first) != len(entries):
 				w.t.Errorf("%s has %d entries of %s, another has %d", id, len(entries), s.Name, len(first))
 			default:
-				for i := range entries {
+				for i := w.bases[s.Name]; i < uint64(len(entries)); i++ {
 					if string(entries[i].Canonical()) != string(first[i].Canonical()) {
 						w.t.Fatalf("%s has another entry %d of %s", id, i, s.Name)
 					}
@@ -271,17 +365,22 @@ func (w *world) judge() {
 		state                                         State
 		order                                         Order
 		allowed                                       map[string]bool
+		windows                                       []string
 		name                                          string
+		reverses                                      string
 	}
 	fates := map[string]*fate{}
-	keys := map[string]string{}
-	balances := map[string]int64{}
+	keys, drift := map[string]string{}, map[string]int64{}
+	settlements, quotes := map[string]*Entry{}, map[string]bool{}
+	balances := maps.Clone(w.opened)
 	total := 0
 	for _, s := range w.layout.Shards {
 		var last int64
 		window := uint64(1)
 		for i, e := range logs[s.Name] {
-			total++
+			if total++; e == nil {
+				continue
+			}
 			if e.Index != uint64(i) || e.Time < last || e.Shard != s.Name {
 				t.Errorf("%s %d: index %d, time %d after %d", s.Name, i, e.Index, e.Time, last)
 			}
@@ -301,11 +400,33 @@ func (w *world) judge() {
 					t.Errorf("%s %d: %s sums to %d", s.Name, i, currency, sum)
 				}
 			}
+			if e.Kind == KindSettled {
+				name := fmt.Sprint(e.Region, " ", e.Size)
+				if _, twice := settlements[name]; twice {
+					t.Errorf("window %s was settled twice", name)
+				}
+				settlements[name] = e
+			}
+			if q := e.Quote; e.Kind == KindQuoted || e.Kind == KindAccepted && q.ID != "" {
+				if quotes[q.ID] || q.Until < e.Time {
+					t.Errorf("%s %d uses the quote %s, which it may not", s.Name, i, q.ID)
+				}
+				quotes[q.ID] = true
+			}
 			if e.Kind == KindClosed {
-				if e.Size != window {
+				if e.Size != window && w.bases[s.Name] == 0 {
 					t.Errorf("%s %d closes window %d and not %d", s.Name, i, e.Size, window)
 				}
-				window++
+				window = e.Size + 1
+			}
+			switch e.Kind {
+			case KindPlanted:
+				drift[e.Item] += e.Legs[0].Amount
+			case KindCorrected:
+				drift[e.Item] += e.Legs[0].Amount
+				if w.bases[s.Name] == 0 && drift[e.Item] != 0 {
+					t.Errorf("%s %d corrects %s to %d", s.Name, i, e.Item, drift[e.Item])
+				}
 			}
 			if e.Payment == "" {
 				continue
@@ -324,6 +445,7 @@ func (w *world) judge() {
 				}
 				keys[f.name] = e.Payment
 				f.order = Order{From: e.From, To: e.To}
+				f.reverses = e.Reverses
 			case KindScreened:
 				f.allowed[e.Region] = e.Verdict == Allow
 			case KindDecided:
@@ -336,7 +458,8 @@ func (w *world) judge() {
 			case KindPosted:
 				f.posted++
 				for _, p := range e.Windows {
-					if p.Window != window || p.Region != s.Region {
+					f.windows = append(f.windows, p.Region)
+					if w.bases[s.Name] == 0 && p.Window != window || p.Region != s.Region {
 						t.Errorf("%s %d is in window %d of %s, and %d is open", s.Name, i, p.Window, p.Region, window)
 					}
 				}
@@ -344,12 +467,37 @@ func (w *world) judge() {
 		}
 	}
 	states := map[State]int{}
+	reversed := map[string]string{}
+	compacted := slices.Max(slices.Collect(maps.Values(w.bases))) > 0
 	for id, f := range fates {
 		states[f.state]++
+		if compacted {
+			continue // not all of it is there to be seen
+		}
 		parts := len(partsOf(&f.order))
 		want := 0
+		if f.reverses != "" && f.state == Posted {
+			if other := reversed[f.reverses]; other != "" {
+				t.Errorf("%s and %s both reverse %s", id, other, f.reverses)
+			}
+			reversed[f.reverses] = id
+		}
+		if home := HomeOf(id); parts == 1 && home == ShardOf(f.order.From) && w.crossed[id] {
+			t.Errorf("shards spoke about %s, which is a matter of %s alone", id, home)
+		}
 		if f.state == Posted {
 			want = parts
+			slices.Sort(f.windows)
+			regions := w.layout.regionsOf(&f.order)
+			slices.Sort(regions)
+			if !slices.Equal(f.windows, regions) {
+				t.Errorf("%s is in windows of %v, and concerns %v", id, f.windows, regions)
+			}
+			for _, region := range regions {
+				if !w.allowed[id+" "+region] {
+					t.Errorf("%s is posted, and the service of %s did not allow it", id, region)
+				}
+			}
 			for _, region := range w.layout.regionsOf(&f.order) {
 				if !f.allowed[region] {
 					t.Errorf("%s is posted without an allow of %s", id, region)
@@ -372,9 +520,10 @@ func (w *world) judge() {
 			heard++
 			f := fates[h.Payment]
 			switch {
+			case id == "" && w.bases[HomeOf(h.Payment)] > 0:
 			case h.Payment != id:
 				t.Errorf("%s is %s, and its client heard of %s", name, id, h.Payment)
-			case h.State != Accepted && h.State != f.state:
+			case h.State != Accepted && f.state != "" && h.State != f.state:
 				t.Errorf("%s is %s, and its client heard %s", name, f.state, h.State)
 			}
 		}
@@ -388,10 +537,63 @@ func (w *world) judge() {
 			t.Errorf("%s: %+v, and its entries come to %d", account, b, want)
 		}
 	}
+	for item, left := range drift {
+		if left != 0 && !compacted {
+			t.Errorf("%s was made and not taken back", item)
+		}
+	}
+	for _, c := range w.closed {
+		e := settlements[fmt.Sprint(c.Region, " ", c.Window)]
+		if e == nil && w.bases[c.Region+"1"] == 0 || e != nil && (e.Index != c.Order || !slices.Equal(e.Nets, c.Nets)) {
+			t.Errorf("window %d of %s was called closed with %+v, and settled as %+v", c.Window, c.Region, c, e)
+		}
+	}
+	for name, times := range w.told {
+		if times > 4 {
+			t.Errorf("%s: told %d times", name, times)
+		}
+	}
+	w.statements(logs)
 	w.prove()
+	if n := w.reached["settlement: a replica found changed entries"]; n > 0 {
+		t.Errorf("%d times entries were not what they should be, and nobody had changed any", n)
+	}
 	t.Logf("%d entries, %d payments of which clients heard %d times: %v; %v", total, len(w.paid), heard, states, w.reached)
+	if !compacted && len(reversed) == 0 || len(quotes) == 0 || len(w.closed) == 0 {
+		t.Errorf("%d reversals, %d quotes, %d windows: nothing was tested", len(reversed), len(quotes), len(w.closed))
+	}
 	if states[Posted] < 30 || states[Expired] == 0 {
 		t.Errorf("%v: nothing was tested", states)
+	}
+}
+
+// statements compares what replicas say of accounts with the fold of the log.
+func (w *world) statements(logs map[string][]*Entry) {
+	w.t.Helper()
+	for _, s := range w.layout.Shards {
+		size := uint64(len(logs[s.Name]))
+		for _, id := range w.layout.Ledger {
+			base := w.bases[s.Name]
+			if size == base {
+				continue
+			}
+			asOf := base + 1 + w.chance.Uint64N(size-base)
+			account := fmt.Sprintf("%s/%c/%s", s.Name, 'a'+rune(w.chance.IntN(4)), currencies[s.Name])
+			got, ok := w.ask(id, GetStatement{Account: account, AsOf: asOf}).(Statement)
+			want := Statement{Opening: w.opened[account]}
+			want.Closing = want.Opening
+			for _, e := range logs[s.Name][base:asOf] {
+				for _, l := range e.Legs {
+					if l.Account == account && posts(e.Kind) {
+						want.Lines = append(want.Lines, Line{e.Index, e.Payment, l.Amount})
+						want.Closing += l.Amount
+					}
+				}
+			}
+			if !ok || got.Opening != want.Opening || got.Closing != want.Closing || !slices.Equal(got.Lines, want.Lines) {
+				w.t.Errorf("%s says of %s as of %d: %+v, and the log %+v", id, account, asOf, got, want)
+			}
+		}
 	}
 }
 
@@ -407,6 +609,9 @@ func (w *world) prove() {
 		}
 		at := w.layout.Ledger[i%6]
 		r, ok := w.ask(at, GetReceipt{Client: p.pay.Client, Key: p.pay.Key, Accepted: true}).(Receipt)
+		if !ok && w.bases[ShardOf(p.pay.Client)] > 0 {
+			continue
+		}
 		if !ok {
 			w.t.Errorf("%s gives no receipt of %s", at, name)
 			continue
@@ -419,7 +624,7 @@ func (w *world) prove() {
 			proof = append(proof, tlog.Hash(h))
 		}
 		err := tlog.CheckRecord(proof, int64(r.Head.Size), tlog.Hash(r.Head.Root), int64(r.Entry.Index), tlog.RecordHash(r.Entry.Canonical()))
-		if err != nil || r.Entry.Body != p.pay.BodyHash() {
+		if err != nil || p.back == nil && r.Entry.Body != p.pay.BodyHash() {
 			w.t.Errorf("%s: the receipt of %s proves nothing: %v", at, name, err)
 		}
 		size := fmt.Sprint(r.Head.Shard, r.Head.Size)
