@@ -22,6 +22,17 @@ func one(r *rand.Rand, g Ground) Fault {
 	return Fault{Nodes: []nodes.ID{ids[r.IntN(len(ids))]}}
 }
 
+// keeper is any member of a consensus group: one that keeps something.
+func keeper(r *rand.Rand, g Ground) Fault {
+	ids := only(g.Topology.IDs(), func(id nodes.ID) bool {
+		return slices.ContainsFunc(g.groups(), func(group []nodes.ID) bool { return slices.Contains(group, id) })
+	})
+	if len(ids) == 0 {
+		return Fault{}
+	}
+	return Fault{Nodes: []nodes.ID{ids[r.IntN(len(ids))]}}
+}
+
 // minority is as many members as can be chosen at random such that each group loses no more than it tolerates.
 func minority(r *rand.Rand, g Ground) Fault {
 	ids, chosen := g.Topology.IDs(), map[nodes.ID]bool{}

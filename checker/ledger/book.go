@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -108,9 +109,8 @@ type Book struct {
 	Breaks   map[string]*Break // by shard and item
 	Breaches []Breach
 
-	closed map[string]uint64         // by shard: the last window that it has closed
-	nets   map[string]map[uint64]net // by shard and window: what was posted
-	parted map[Place][]*Entry        // closed entries of a region's window
+	closed map[string]uint64  // by shard: the last window that it has closed
+	parted map[Place][]*Entry // closed entries of a region's window
 }
 
 type net map[string]*Net // by currency
@@ -209,7 +209,7 @@ func (p *Payment) Legs(shard string) map[string]int64 {
 func NewBook(logs []*Log) *Book {
 	b := &Book{
 		Logs: map[string]*Log{}, Payments: map[string]*Payment{}, Accounts: map[string][]Version{}, Quotes: map[string]*Payment{},
-		Settled: map[Place]*Entry{}, Breaks: map[string]*Break{}, closed: map[string]uint64{}, nets: map[string]map[uint64]net{}, parted: map[Place][]*Entry{},
+		Settled: map[Place]*Entry{}, Breaks: map[string]*Break{}, closed: map[string]uint64{}, parted: map[Place][]*Entry{},
 	}
 	for _, l := range logs {
 		b.Logs[l.Shard] = l
@@ -311,11 +311,10 @@ func (b *Book) gather(l *Log) {
 
 // unknown notes an entry of a payment that its home never accepted, as far as the home's log is there.
 func (b *Book) unknown(l *Log, e *Entry) {
-	var index uint64
-	fmt.Sscanf(e.Payment[strings.LastIndexByte(e.Payment, '-')+1:], "%d", &index)
+	index, _ := strconv.ParseUint(e.Payment[strings.LastIndexByte(e.Payment, '-')+1:], 10, 64)
 	home := b.Logs[homeOf(e.Payment)]
-	if home == nil || index < home.First {
-		return // before what is there
+	if home == nil || index < home.First || index >= home.End() {
+		return // that part of the log is not there
 	}
 	b.breach(Atomic, e, "it is %s of %s, which was never accepted", e.Kind, e.Payment)
 }
@@ -413,7 +412,7 @@ func (b *Book) fold(l *Log) {
 		}
 	}
 	nets := map[uint64]net{}
-	b.nets[l.Shard] = nets
+	vague := map[uint64]bool{} // windows with a payment whose home's log is not there
 	for _, e := range l.Entries {
 		touched = touched[:0]
 		p := b.Payments[e.Payment]
@@ -465,6 +464,8 @@ func (b *Book) fold(l *Log) {
 				x.Posted = e
 				b.legs(p, e)
 				b.placed(p, e, nets)
+			} else if len(e.Windows) > 0 {
+				vague[e.Windows[0].Window] = true
 			}
 		case "settled", "planted", "corrected":
 			for _, leg := range e.Legs {
@@ -475,7 +476,7 @@ func (b *Book) fold(l *Log) {
 			if e.Region != Region(l.Shard) || e.Size != b.closed[l.Shard]+1 && b.closed[l.Shard] > 0 {
 				b.breach(Window, e, "it closes window %d of %s, after window %d", e.Size, e.Region, b.closed[l.Shard])
 			}
-			if l.First == 0 || b.closed[l.Shard] > 0 { // else some of it may be compacted
+			if !vague[e.Size] && (l.First == 0 || b.closed[l.Shard] > 0) { // else some of it is not there
 				b.come(e, nets[e.Size])
 			}
 			b.closed[l.Shard] = max(b.closed[l.Shard], e.Size)
