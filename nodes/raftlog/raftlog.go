@@ -247,7 +247,10 @@ func (g *Group) Holders(index uint64) []nodes.ID {
 	if !g.leader {
 		return nil
 	}
-	ids := []uint64{g.id}
+	var ids []uint64
+	if last, _ := g.storage.LastIndex(); last >= index {
+		ids = append(ids, g.id)
+	}
 	for id, match := range g.matched {
 		if match >= index && slices.Contains(g.conf.Voters, id) {
 			ids = append(ids, id)

@@ -230,14 +230,14 @@ func (m *machine) retire() {
 // compactTo drops entries before the oldest mark.
 func (m *machine) compactTo(env nodes.Env) {
 	if len(m.marks) < keptMarks || m.marks[0].Size <= m.base {
-		m.lead.compacted(env, false)
+		m.lead.compacted(env)
 		return
 	}
 	first := m.marks[0]
 	m.write(env, Entry{Kind: KindCompacted, Size: first.Size})
 	m.compact(env, first.Size, first.Balances)
 	env.Reached("settlement: a log was compacted")
-	m.lead.compacted(env, true)
+	m.lead.compacted(env)
 }
 
 // sum adds up what the state comes to, in no order.

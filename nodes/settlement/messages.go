@@ -275,7 +275,7 @@ type Scrubbed struct {
 }
 
 // Compact asks that all replicas of a shard replace full segments of entries that are older than what is retained by
-// their leaf hashes and the balances that they left. Answered with Done or NotYet.
+// their leaf hashes and the balances that they left. Answered with Done, also if none is old enough.
 type Compact struct {
 	Shard string `json:"shard"`
 }

@@ -226,16 +226,12 @@ func (l *leader) busy() bool {
 }
 
 // compacted answers those who asked for a compaction; nil on a follower.
-func (l *leader) compacted(env nodes.Env, done bool) {
+func (l *leader) compacted(env nodes.Env) {
 	if l == nil {
 		return
 	}
 	for _, a := range l.compacts {
-		if done {
-			l.answer(env, a, Answer{Done: &Done{}})
-		} else {
-			l.answer(env, a, Answer{NotYet: &NotYet{"nothing is old enough"}})
-		}
+		l.answer(env, a, Answer{Done: &Done{}})
 	}
 	l.compacts = nil
 }

@@ -26,6 +26,7 @@ type world struct {
 	leaders map[string]nodes.ID
 	reached map[string]int
 	sealed  map[string]Sealed // by shard and block
+	digests map[string]uint64 // by shard and index
 	told    map[string]int    // notices, by node and payment
 	allowed map[string]bool   // by payment and region
 	crossed map[string]bool   // payments about which shards spoke to each other
@@ -49,6 +50,12 @@ func (w *world) Event(_ time.Duration, node nodes.ID, event any) {
 		w.sealed[name] = e
 	case Damaged:
 		w.damaged = append(w.damaged, e)
+	case Digest:
+		name := fmt.Sprint(e.Shard, " ", e.Index)
+		if other, known := w.digests[name]; known && other != e.Sum {
+			w.t.Errorf("%s comes to %x at %s, another to %x", node, e.Sum, name, other)
+		}
+		w.digests[name] = e.Sum
 	case Notified:
 		w.told[fmt.Sprint(node, " ", e.Payment)]++
 	case Screened:
@@ -78,7 +85,7 @@ func clouds() nodes.Topology {
 func newWorld(t *testing.T, bug string, seed uint64) *world {
 	w := &world{
 		t: t, top: clouds(), leaders: map[string]nodes.ID{}, reached: map[string]int{}, chance: rand.New(rand.NewPCG(seed, 7)),
-		sealed: map[string]Sealed{}, told: map[string]int{}, allowed: map[string]bool{}, crossed: map[string]bool{},
+		sealed: map[string]Sealed{}, digests: map[string]uint64{}, told: map[string]int{}, allowed: map[string]bool{}, crossed: map[string]bool{},
 		paid: map[string]*paying{}, bases: map[string]uint64{"": 0}, opened: map[string]int64{},
 	}
 	w.layout = NewLayout(w.top)
@@ -230,6 +237,23 @@ func TestAStormLeavesEveryPaymentWholeOnceAndOnEveryReplica(t *testing.T) {
 			w.storm(20 * time.Second)
 			w.judge()
 		})
+	}
+}
+
+// The same seed gives the same entries, and the same evidence.
+func TestTheSameSeedGivesTheSameLogs(t *testing.T) {
+	var first *world
+	for range 2 {
+		w := newWorld(t, "", 4)
+		defer w.c.Close()
+		w.storm(6 * time.Second)
+		if first == nil {
+			first = w
+			continue
+		}
+		if len(w.digests) == 0 || !maps.Equal(w.sealed, first.sealed) || !maps.Equal(w.digests, first.digests) || !maps.Equal(w.reached, first.reached) {
+			t.Errorf("two runs differ: %v %v", w.reached, first.reached)
+		}
 	}
 }
 
