@@ -14,7 +14,8 @@ import (
 
 // A judge judges one history at a time; what several guarantees need of it is worked out once.
 type judge struct {
-	layout *s.Layout
+	topology nodes.Topology
+	layout   *s.Layout
 
 	mu   sync.Mutex
 	of   *history.History

@@ -23,14 +23,14 @@ const (
 // everything is the faults that no promise of safety excludes.
 var everything = []string{"partition", "partition:region", "partition:zone", "kill", "power-loss", "pause", "slow", "reorder", "loss", "lost-reply", "clock",
 	"duplicate", "corrupt", "clog", "restart-all", "wipe", "wipe:zone", "disk", "disk:bit-flip",
-	"ops", "ops:close-window", "ops:compact", "ops:fx-down", "ops:compliance-down", "upgrade", "client-crash", "duplicate-submit"}
+	"ops", "ops:close-window", "ops:compact", "ops:fx-down", "ops:fx-slow", "ops:compliance-down", "ops:compliance-slow", "upgrade", "client-crash", "duplicate-submit"}
 
 func guarantees(t nodes.Topology) []labs.Guarantee {
-	j := &judge{layout: s.NewLayout(t)}
+	j := &judge{topology: t, layout: s.NewLayout(t)}
 	check := func(f func(f *facts) history.Result) checker.Checker {
 		return checker.Func(func(h *history.History) history.Result { return f(j.facts(h)) })
 	}
-	return []labs.Guarantee{
+	return append([]labs.Guarantee{
 		{
 			ID: "L1", Name: "double-entry",
 			Statement: "In each entry the legs come to zero in each currency, and so do all accounts of a shard together.",
@@ -112,7 +112,7 @@ func guarantees(t nodes.Topology) []labs.Guarantee {
 			Under:     everything, Inside: true,
 			Checker: check(j.independent),
 		},
-	}
+	}, j.available()...)
 }
 
 func digest(e *history.Event) (checker.Digest, bool) {

@@ -10,6 +10,7 @@ import (
 	"faultlab/checker/history"
 	"faultlab/checker/ledger"
 	"faultlab/checker/merkle"
+	"faultlab/nodes"
 	s "faultlab/nodes/settlement"
 )
 
@@ -210,7 +211,9 @@ func (j *judge) tamperEvident(f *facts) history.Result {
 		switch x := e.Event.(type) {
 		case s.Damaged:
 			damaged++
-			open[segment{e.Node, x.Shard, x.Segment}] = true
+			if x.Log == fmt.Sprint(x.Shard, ".", x.Segment) {
+				open[segment{e.Node, x.Shard, x.Segment}] = true
+			}
 			if x.How != "missing" && !f.harmed(e, x) {
 				return history.Refuted(nil, "%s found at %.3f s that entries from %d on of %s are %s: that is later than %v after its last boot from harm", e.Node, e.At.Seconds(), x.First, x.Shard, x.How, s.TScrub)
 			}
@@ -221,6 +224,11 @@ func (j *judge) tamperEvident(f *facts) history.Result {
 			}
 			delete(open, at)
 			repaired++
+		}
+	}
+	for _, w := range f.h.Windows {
+		if why := j.untold(f, w); why != "" {
+			return history.Refuted(nil, "%s", why)
 		}
 	}
 	scrubbed := 0
@@ -240,6 +248,27 @@ func (j *judge) tamperEvident(f *facts) history.Result {
 		return history.Skipped("what was harmed held no entries, or was never read again")
 	}
 	return history.Passed("all that was served is what was written, though %d segments were found damaged; %d were repaired", damaged, repaired)
+}
+
+// untold says that a replica's disk was damaged, and that it has not told of it in time after it booted; "" if it has, or
+// need not yet.
+func (j *judge) untold(f *facts, w history.Window) string {
+	if w.Kind != "disk" || !w.Took || !nodes.DamageForm(w.Form).Stored() || w.End+s.TScrub > f.h.End {
+		return ""
+	}
+	for _, node := range w.Down {
+		told := slices.ContainsFunc(f.h.Events, func(e history.Event) bool {
+			_, damaged := e.Event.(s.Damaged)
+			return damaged && e.Node == node && w.Start <= e.At && e.At <= w.End+s.TScrub
+		})
+		again := slices.ContainsFunc(f.h.Windows, func(v history.Window) bool { // it was down again, or lost all of it
+			return slices.Contains(v.Down, node) && (w.Start < v.Start && v.Start < w.End+s.TScrub || v.Start < w.Start && w.Start < v.End)
+		})
+		if !told && !again {
+			return fmt.Sprintf("the disk of %s suffered %s at %.3f s, it was back at %.3f s, and it never told of any damage", node, w.Form, w.Start.Seconds(), w.End.Seconds())
+		}
+	}
+	return ""
 }
 
 // harmed says whether a node had reason to find damage then.

@@ -180,7 +180,8 @@ type payer struct {
 	heads  map[string]s.Head // by shard, the newest seen
 	last   []any             // what is left to be asked in the end
 	asked  int
-	owed   any // the last one, which did not succeed
+	silent bool // the last one was not answered
+	owed   any  // the last one, which did not succeed
 }
 
 func (w *workload) payer(c *labs.Client) *payer {
@@ -223,6 +224,9 @@ func (p *payer) next(w *workload, c *labs.Client) any {
 		body := o.again[0]
 		o.again = o.again[1:]
 		return body
+	}
+	if p.silent && r.IntN(2) == 0 { // whoever hears nothing looks at what he can see
+		return p.look(w, r)
 	}
 	operator := w.rank(c)%6 == 4
 	switch n := r.IntN(1000); {
@@ -425,6 +429,14 @@ func (p *payer) reverse(w *workload, o *owner, r *rand.Rand) any {
 	return first
 }
 
+// look asks for what any node can tell.
+func (p *payer) look(w *workload, r *rand.Rand) any {
+	if r.IntN(2) == 0 {
+		return s.GetHead{Shard: w.shard(r)}
+	}
+	return s.GetStatement{Account: w.account(r)}
+}
+
 // statement asks for an account from some size on, as of another or of now.
 func (p *payer) statement(w *workload, r *rand.Rand) any {
 	q := s.GetStatement{Account: w.account(r)}
@@ -465,6 +477,9 @@ func memo(r *rand.Rand) string {
 func (p *payer) done(w *workload, op *history.Op) {
 	if _, passing := op.Out.(s.NotYet); op.Outcome != history.Unknown && !passing {
 		p.owed = nil
+	}
+	if !anyNode(op.In) {
+		p.silent = op.Outcome == history.Unknown
 	}
 	switch out := op.Out.(type) {
 	case s.Quote:
