@@ -18,9 +18,10 @@ type Fault struct {
 	At   time.Duration `json:"at_ns"`          // since the start of the safety phase
 	For  time.Duration `json:"for_ns"`
 
-	Nodes []nodes.ID `json:"nodes,omitempty"` // the members it is aimed at
-	Role  string     `json:"role,omitempty"`  // or the role ("leader of A1") that chooses them when it strikes, if Nodes is empty
-	Aim   string     `json:"aim,omitempty"`   // its aim in words, for people ("C" of region C); nothing depends on it
+	Nodes []nodes.ID    `json:"nodes,omitempty"`   // the members it is aimed at
+	Role  string        `json:"role,omitempty"`    // or the role ("leader of A1") that chooses them when it strikes, if Nodes is empty
+	Wait  time.Duration `json:"wait_ns,omitempty"` // so long it waits for somebody to have the role; a plan's, since none is drawn with it
+	Aim   string        `json:"aim,omitempty"`     // its aim in words, for people ("C" of region C); nothing depends on it
 
 	Links    []nodes.Link   `json:"links,omitempty"`     // the links it harms, where Kind says so
 	Quality  *nodes.Quality `json:"quality,omitempty"`   // and how

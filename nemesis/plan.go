@@ -177,8 +177,8 @@ func (f Fault) validate(g Ground, over time.Duration) error {
 	if err != nil {
 		return err
 	}
-	if f.At < 0 || f.For <= 0 || f.Every < 0 {
-		return errors.New("at_ns and every_ns may not be negative, and for_ns must be more than 0")
+	if f.At < 0 || f.For <= 0 || f.Every < 0 || f.Wait < 0 {
+		return errors.New("at_ns, every_ns and wait_ns may not be negative, and for_ns must be more than 0")
 	}
 	if 0 < f.Every && f.Every < leastEvery {
 		return fmt.Errorf("every_ns is %s: use %s or more", f.Every, leastEvery)

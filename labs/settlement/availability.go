@@ -108,7 +108,7 @@ func (j *judge) available() []labs.Guarantee {
 				When:   only("close-window"),
 				Of:     func(op *history.Op, _ checker.Faults) bool { _, _, ok := bodyOf(op.In); return ok },
 				Served: answered, Per: func(op *history.Op) string { return op.Region },
-				Gap: closedWithin, Deadline: patience, AtLeast: 50, Least: time.Second,
+				Gap: closedWithin, Deadline: patience, AtLeast: 20, Least: time.Second,
 			},
 		}, {
 			ID: "R1", Name: "recovers",

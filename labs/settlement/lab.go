@@ -12,7 +12,6 @@ import (
 	"faultlab/labs"
 	"faultlab/nemesis"
 	"faultlab/nodes"
-	"faultlab/nodes/raftlog"
 	s "faultlab/nodes/settlement"
 )
 
@@ -73,27 +72,10 @@ func topology(n int) (nodes.Topology, error) {
 // inCloud says that a zone is one of the clouds that the ledger stands in.
 func inCloud(zone string) bool { return !strings.HasPrefix(zone, "edge-") }
 
-// leaderRole names the leader of a shard, as a role.
-func leaderRole(shard string) string { return "leader of " + shard }
-
-// ground tells the nemesis that each shard is a group of all ledger nodes, and that it may aim at their leaders.
+// ground tells the nemesis that each shard is a group of all ledger nodes, and whom it may aim at.
 func ground(t nodes.Topology) nemesis.Ground {
 	l := s.NewLayout(t)
-	g := nemesis.Ground{Topology: t, Groups: [][]nodes.ID{l.Ledger}}
-	for _, shard := range l.Shards {
-		g.Roles = append(g.Roles, leaderRole(shard.Name))
-	}
-	return g
-}
-
-// resolve finds the last member that was elected to lead a shard.
-func resolve(h *history.History, role string) []nodes.ID {
-	for i := len(h.Events) - 1; i >= 0; i-- {
-		if e, ok := h.Events[i].Event.(raftlog.Leads); ok && leaderRole(e.Group) == role {
-			return []nodes.ID{nodes.ID(h.Events[i].Node)}
-		}
-	}
-	return nil
+	return nemesis.Ground{Topology: t, Groups: [][]nodes.ID{l.Ledger}, Roles: roles(l)}
 }
 
 // outcome says what a reply means.
