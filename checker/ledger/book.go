@@ -737,6 +737,11 @@ func (b *Book) whole(p *Payment) {
 	if p.Decided.Time > p.Accepted.Expires {
 		b.breach(Atomic, p.Decided, "%s is posted at %d, and it had expired at %d", p.ID, p.Decided.Time, p.Accepted.Expires)
 	}
+	for _, e := range p.Screened {
+		if e.Verdict != "allow" {
+			b.breach(Compliance, p.Decided, "%s is posted, and %s said %s (entry %d)", p.ID, e.Region, e.Verdict, e.Index)
+		}
+	}
 	for _, region := range p.Regions() {
 		allowed := false
 		for _, e := range p.Screened {
@@ -744,11 +749,6 @@ func (b *Book) whole(p *Payment) {
 		}
 		if !allowed {
 			b.breach(Compliance, p.Decided, "%s is posted, and %s has not allowed it", p.ID, region)
-		}
-	}
-	for _, e := range p.Screened {
-		if e.Verdict != "allow" {
-			b.breach(Compliance, p.Decided, "%s is posted, and %s said %s (entry %d)", p.ID, e.Region, e.Verdict, e.Index)
 		}
 	}
 }
