@@ -102,9 +102,8 @@ const (
 	BlockSize     = 32                    // entries in a block
 	ScrubEvery    = 500 * time.Millisecond
 
-	// TScrub bounds, for a log of up to n segments in all shards, when a scrub has been round: n*ScrubEvery. Damage that is there
-	// at a boot is told at that boot.
-	TScrub = 30 * time.Second
+	TScrub = 30 * time.Second // within that a scrub has been round, if all shards together have up to TScrub/ScrubEvery segments
+	TBoot  = time.Second      // within that of a boot damage that is there is told, since a boot reads everything
 )
 
 // System is the ledger, with its known mistakes.
