@@ -18,7 +18,8 @@ func (a *app) checkCommand() *cobra.Command {
 		Use:   "check [RUN] | check --model M FILE...",
 		Short: "Judge a saved run again, or anybody's history",
 		Long: `check reads a run folder, judges it again and prints the verdicts, with the exit status
-of lab run. RUN is a run folder; without it, the last one. It changes no file.
+of lab run. RUN is a run folder; without it, the last one. It changes no file. Of a run of
+the settlement ledger it also audits what the nodes left on their disks.
 
 With --model it judges histories by that model: files of Jepsen's tools, as EDN or JSON,
 or of this one, plain or packed with gzip, or run folders. It prints a line for each file,
@@ -56,7 +57,7 @@ read and nobody writes it.`,
 				return err
 			}
 			defer out.discard()
-			run, _, _, err := a.load(dir)
+			run, lab, _, err := a.load(dir)
 			if err != nil {
 				return err
 			}
@@ -64,6 +65,7 @@ read and nobody writes it.`,
 			if err != nil {
 				return err
 			}
+			run.Audit(lab, dir)
 			out.say("judged from the files of " + dir)
 			if err := out.print(shown{run: run, folder: dir, command: a.name + " replay " + quoted(dir), notes: []string{note}}); err != nil {
 				return err

@@ -227,6 +227,20 @@ func rewrite(path string, write func(io.Writer) error) error {
 	return os.Rename(tmp, path)
 }
 
+// Audited is the name under which a run has the result of its lab's audit.
+const Audited = "AUDIT"
+
+// Audit adds to a loaded run what its lab says of the disks in its folder, as a promise of its own.
+func (run *Run) Audit(lab Lab, dir string) {
+	if lab.Audit == nil {
+		return
+	}
+	j := Judged{Guarantee: Guarantee{ID: Audited, Name: "saved-disks", Statement: "What the nodes left on their disks is whole, by the files alone."}}
+	j.Result = lab.Audit(os.DirFS(filepath.Join(dir, nodesFolder)), run.History)
+	run.Judged = append(run.Judged, j)
+	run.Verdict = max(run.Verdict, j.Verdict)
+}
+
 // Report writes report.html of a saved run anew, and returns its path.
 func Report(dir string, page func(io.Writer) error) (string, error) {
 	path := filepath.Join(dir, reportFile)

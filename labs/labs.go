@@ -4,6 +4,7 @@
 package labs
 
 import (
+	"io/fs"
 	"math/rand/v2"
 	"time"
 
@@ -44,6 +45,10 @@ type Lab struct {
 	Demanded func(nodes.Topology, Demands) []Guarantee
 	// Models are the words that Demands.Consistency may be, the default first; none if it takes no such demand.
 	Models []string
+
+	// Audit judges what the nodes of a saved run had on their disks, by the files alone: disks has a folder disk in a folder
+	// for each node. nil: there is nothing to be said of them.
+	Audit func(disks fs.FS, h *history.History) history.Result
 
 	Faults   []string // what --nemesis all draws from: kinds, or kinds with a form, "power-loss:all"
 	Defaults Defaults

@@ -35,6 +35,7 @@ func Lab() labs.Lab {
 		Operations: operations,
 		Resolve:    resolve,
 		Guarantees: guarantees,
+		Audit:      audit,
 		Faults:     everything,
 		Defaults:   labs.Defaults{Clients: 18, Rate: 90, WarmUp: 6 * time.Second, Calm: 15 * time.Second},
 	}
