@@ -52,6 +52,7 @@ type replica struct {
 	blocks      *file
 	base        uint64
 	opening     map[string]int64
+	left        *file // where they are
 }
 
 // Disks audits the disks of nodes: fs has a folder disk in a folder for each. Leaves are hashed from the entries' bytes,
@@ -165,7 +166,7 @@ func (a *Audit) base(r *replica, f *file) {
 		return
 	}
 	in := reader{data: f.snapshot}
-	r.base = in.number()
+	r.base, r.left = in.number(), f
 	sums := map[string]int64{}
 	for range in.count() {
 		account, posted := in.text(), in.signed()
@@ -254,6 +255,19 @@ func (a *Audit) shard(shard string, list []*replica) *Log {
 	}
 	for _, r := range list {
 		a.chain(r)
+		same, other := 0, 0
+		for _, o := range list {
+			if r.base > 0 && o.base == r.base {
+				if maps.Equal(o.opening, r.opening) {
+					same++
+				} else {
+					other++
+				}
+			}
+		}
+		if other > 0 && same <= other {
+			a.fault(r, r.base, r.left, "the balances there are not those that other replicas have")
+		}
 	}
 	roots := map[uint64]Hash{0: merkle.Empty()}
 	var b merkle.Builder

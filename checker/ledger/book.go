@@ -148,6 +148,9 @@ func Convert(amount, rate int64) (in, residue int64, ok bool) {
 	return int64(q), int64(r), q < 1<<62
 }
 
+// vague says that it pays back a payment that is compacted.
+func (p *Payment) vague() bool { return p.Accepted.Reverses != "" && p.Original == nil }
+
 // Regions are those of both accounts of a payment, From's first.
 func (p *Payment) Regions() []string {
 	from, to := Region(shardOf(p.Accepted.From)), Region(shardOf(p.Accepted.To))
@@ -412,7 +415,7 @@ func (b *Book) fold(l *Log) {
 		}
 	}
 	nets := map[uint64]net{}
-	vague := map[uint64]bool{} // windows with a payment whose home's log is not there
+	vague := map[uint64]bool{} // windows with a payment of which not all is there
 	for _, e := range l.Entries {
 		touched = touched[:0]
 		p := b.Payments[e.Payment]
@@ -464,7 +467,8 @@ func (b *Book) fold(l *Log) {
 				x.Posted = e
 				b.legs(p, e)
 				b.placed(p, e, nets)
-			} else if len(e.Windows) > 0 {
+			}
+			if len(e.Windows) > 0 && (p == nil || p.vague()) {
 				vague[e.Windows[0].Window] = true
 			}
 		case "settled", "planted", "corrected":
@@ -519,8 +523,8 @@ func (b *Book) balanced(e *Entry) {
 
 // legs judges that an entry has the legs that its payment should have here.
 func (b *Book) legs(p *Payment, e *Entry) {
-	if p.Accepted.Reverses != "" && p.Original == nil {
-		return // of a payment that is compacted
+	if p.vague() {
+		return
 	}
 	want := p.Legs(e.Shard)
 	got := map[string]int64{}

@@ -52,7 +52,7 @@ func (j *judge) available() []labs.Guarantee {
 						n, _, ok := bodyOf(op.In)
 						return ok && f.asked[n].ops[0] == op.Index && j.zoneOf(op.Client) == j.cutCloud(faults)
 					},
-					Refuse: true, AtLeast: 5, Least: 2 * time.Second,
+					Refuse: true, AtLeast: 2, Least: 2 * time.Second,
 				}.Check(h)
 			}),
 		}, {
@@ -71,7 +71,7 @@ func (j *judge) available() []labs.Guarantee {
 					in, ok := op.In.(s.GetStatement)
 					return op.Outcome == history.OK || ok && in.From > 0 && op.Outcome == history.Failed
 				},
-				Gap: 6 * time.Second, Deadline: patience, AtLeast: 3, Least: 2 * time.Second,
+				Gap: 6 * time.Second, Deadline: patience, AtLeast: 2, Least: 2 * time.Second,
 			},
 		}, {
 			ID: "A5", Name: "available-without-fx",
