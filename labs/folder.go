@@ -36,6 +36,11 @@ func Files() []string { return []string{runFile, historyFile, eventsFile, Result
 // Repeated are those of them that two runs of one seed by one build have the same, to the byte.
 func Repeated() []string { return []string{historyFile, eventsFile, ResultsFile} }
 
+// DiskFolder is where the folder of a run has what was on a node's disk, if its runtime saves that.
+func DiskFolder(dir string, id nodes.ID) string {
+	return filepath.Join(dir, nodesFolder, string(id), "disk")
+}
+
 // An Origin is how a run came to be, as far as it says nothing about its result.
 type Origin struct {
 	Started time.Time
@@ -225,20 +230,6 @@ func rewrite(path string, write func(io.Writer) error) error {
 		return err
 	}
 	return os.Rename(tmp, path)
-}
-
-// Audited is the name under which a run has the result of its lab's audit.
-const Audited = "AUDIT"
-
-// Audit adds to a loaded run what its lab says of the disks in its folder, as a promise of its own.
-func (run *Run) Audit(lab Lab, dir string) {
-	if lab.Audit == nil {
-		return
-	}
-	j := Judged{Guarantee: Guarantee{ID: Audited, Name: "saved-disks", Statement: "What the nodes left on their disks is whole, by the files alone."}}
-	j.Result = lab.Audit(os.DirFS(filepath.Join(dir, nodesFolder)), run.History)
-	run.Judged = append(run.Judged, j)
-	run.Verdict = max(run.Verdict, j.Verdict)
 }
 
 // Report writes report.html of a saved run anew, and returns its path.

@@ -4,7 +4,6 @@
 package labs
 
 import (
-	"io/fs"
 	"math/rand/v2"
 	"time"
 
@@ -46,9 +45,8 @@ type Lab struct {
 	// Models are the words that Demands.Consistency may be, the default first; none if it takes no such demand.
 	Models []string
 
-	// Audit judges what the nodes of a saved run had on their disks, by the files alone: disks has a folder disk in a folder
-	// for each node. nil: there is nothing to be said of them.
-	Audit func(disks fs.FS, h *history.History) history.Result
+	// Audits judge what is left on disks.
+	Audits []Audit
 
 	Faults   []string // what --nemesis all draws from: kinds, or kinds with a form, "power-loss:all"
 	Defaults Defaults

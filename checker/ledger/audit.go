@@ -3,7 +3,6 @@ package ledger
 import (
 	"cmp"
 	"fmt"
-	"io/fs"
 	"maps"
 	"slices"
 	"strconv"
@@ -43,43 +42,44 @@ type Audit struct {
 	roots   map[string]map[uint64]Hash
 }
 
+// A Stored is a log that lies on a node's disk.
+type Stored struct {
+	Node     string
+	Log      string // "EU1.3"
+	File     string
+	Snapshot []byte
+	Records  [][]byte
+	Damage   error // what in it is not as it was written; then the rest is what lies before
+}
+
 // A replica is what one node's disk holds of a shard.
 type replica struct {
 	node, shard string
 	leaves      []Hash
-	entries     []*Entry // nil where there is but a hash
-	files       []*file  // by entry
-	blocks      *file
+	entries     []*Entry  // nil where there is but a hash
+	files       []*Stored // by entry
+	blocks      *Stored
 	base        uint64
 	opening     map[string]int64
-	left        *file // where they are
+	left        *Stored // where they are
 }
 
-// Disks audits the disks of nodes: fs has a folder disk in a folder for each. Leaves are hashed from the entries' bytes,
-// blocks must be signed, chained, and have the roots of those leaves, replicas must agree, and the entries must keep the rules.
-func Disks(disks fs.FS) (*Audit, error) {
+// Disks audits the disks of nodes. Leaves are hashed from the entries' bytes, blocks must be signed, chained, and have the
+// roots of those leaves, replicas must agree, and the entries must keep the rules.
+func Disks(stored []*Stored) *Audit {
 	a := &Audit{Entries: map[string]uint64{}, roots: map[string]map[uint64]Hash{}}
-	dirs, err := fs.ReadDir(disks, ".")
-	if err != nil {
-		return nil, err
+	byNode := map[string][]*Stored{}
+	for _, f := range stored {
+		byNode[f.Node] = append(byNode[f.Node], f)
 	}
 	shards := map[string][]*replica{}
-	for _, d := range dirs {
-		path := d.Name() + "/disk"
-		if info, err := fs.Stat(disks, path); err != nil || !info.IsDir() {
-			continue
+	for _, node := range slices.Sorted(maps.Keys(byNode)) {
+		names := shardsOf(byNode[node])
+		for _, shard := range names {
+			shards[shard] = append(shards[shard], a.replica(node, shard, byNode[node]))
 		}
-		files, err := readDisk(disks, d.Name(), path)
-		if err != nil {
-			return nil, err
-		}
-		there := false
-		for _, shard := range shardsOf(files) {
-			there = true
-			shards[shard] = append(shards[shard], a.replica(d.Name(), shard, files))
-		}
-		if there {
-			a.Nodes = append(a.Nodes, d.Name())
+		if len(names) > 0 {
+			a.Nodes = append(a.Nodes, node)
 		}
 	}
 	var logs []*Log
@@ -91,18 +91,18 @@ func Disks(disks fs.FS) (*Audit, error) {
 		r := longest(shards[b.Shard])
 		f := Fault{Node: r.node, Shard: b.Shard, Entry: b.Index, What: b.What}
 		if b.Index < uint64(len(r.files)) {
-			f.File = r.files[b.Index].path
+			f.File = r.files[b.Index].File
 		}
 		a.Faults = append(a.Faults, f)
 	}
-	return a, nil
+	return a
 }
 
 // shardsOf are the shards that files are of.
-func shardsOf(files []*file) []string {
+func shardsOf(files []*Stored) []string {
 	found := map[string]bool{}
 	for _, f := range files {
-		if shard, part, ok := strings.Cut(f.log, "."); ok {
+		if shard, part, ok := strings.Cut(f.Log, "."); ok {
 			if _, err := strconv.ParseUint(part, 10, 64); err == nil || part == "blocks" {
 				found[shard] = true
 			}
@@ -111,21 +111,21 @@ func shardsOf(files []*file) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-func (a *Audit) fault(r *replica, entry uint64, f *file, format string, args ...any) {
+func (a *Audit) fault(r *replica, entry uint64, f *Stored, format string, args ...any) {
 	path := ""
 	if f != nil {
-		path = f.path
+		path = f.File
 	}
 	a.Faults = append(a.Faults, Fault{r.node, r.shard, entry, path, fmt.Sprintf(format, args...)})
 }
 
 // replica reads what one node has of a shard.
-func (a *Audit) replica(node, shard string, files []*file) *replica {
+func (a *Audit) replica(node, shard string, files []*Stored) *replica {
 	r := &replica{node: node, shard: shard, opening: map[string]int64{}}
-	segments := map[uint64]*file{}
+	segments := map[uint64]*Stored{}
 	last := int64(-1)
 	for _, f := range files {
-		name, part, _ := strings.Cut(f.log, ".")
+		name, part, _ := strings.Cut(f.Log, ".")
 		if name != shard {
 			continue
 		}
@@ -135,13 +135,13 @@ func (a *Audit) replica(node, shard string, files []*file) *replica {
 			last = max(last, int64(n))
 		case part == "blocks":
 			r.blocks = f
-			if f.err != nil {
-				a.fault(r, uint64(len(f.records))*blockSize, f, "%v", f.err)
+			if f.Damage != nil {
+				a.fault(r, uint64(len(f.Records))*blockSize, f, "%v", f.Damage)
 			}
 		case part == "base":
 			a.base(r, f)
-		case f.err != nil: // the consensus log
-			a.fault(r, 0, f, "%v", f.err)
+		case f.Damage != nil: // the consensus log
+			a.fault(r, 0, f, "%v", f.Damage)
 		}
 	}
 	for n := range uint64(last + 1) {
@@ -158,14 +158,14 @@ func (a *Audit) replica(node, shard string, files []*file) *replica {
 }
 
 // base reads what older entries left.
-func (a *Audit) base(r *replica, f *file) {
-	if f.err != nil {
-		a.fault(r, 0, f, "%v", f.err)
+func (a *Audit) base(r *replica, f *Stored) {
+	if f.Damage != nil {
+		a.fault(r, 0, f, "%v", f.Damage)
 	}
-	if len(f.snapshot) < 2 {
+	if len(f.Snapshot) < 2 {
 		return
 	}
-	in := reader{data: f.snapshot}
+	in := reader{data: f.Snapshot}
 	r.base, r.left = in.number(), f
 	sums := map[string]int64{}
 	for range in.count() {
@@ -184,7 +184,7 @@ func (a *Audit) base(r *replica, f *file) {
 }
 
 // segment reads the entries of one segment, or their hashes.
-func (a *Audit) segment(r *replica, n uint64, f *file, last bool) bool {
+func (a *Audit) segment(r *replica, n uint64, f *Stored, last bool) bool {
 	first := n * segmentSize
 	add := func(data []byte) {
 		index := uint64(len(r.leaves))
@@ -198,7 +198,7 @@ func (a *Audit) segment(r *replica, n uint64, f *file, last bool) bool {
 		r.leaves, r.entries, r.files = append(r.leaves, e.Leaf), append(r.entries, e), append(r.files, f)
 		a.Read++
 	}
-	if s := f.snapshot; len(s) > 1 {
+	if s := f.Snapshot; len(s) > 1 {
 		in := reader{data: s[1:]}
 		for range in.count() {
 			if s[0] == 2 {
@@ -212,15 +212,15 @@ func (a *Audit) segment(r *replica, n uint64, f *file, last bool) bool {
 			return false
 		}
 	}
-	for _, data := range f.records {
+	for _, data := range f.Records {
 		if len(data) > 1 { // else it says that the log was written anew
 			add(data)
 		}
 	}
 	have := uint64(len(r.leaves)) - first
 	switch {
-	case f.err != nil:
-		a.fault(r, first+have, f, "%v", f.err)
+	case f.Damage != nil:
+		a.fault(r, first+have, f, "%v", f.Damage)
 		return false
 	case have > segmentSize || have < segmentSize && !last:
 		a.fault(r, first+have, f, "it has %d entries, and a segment has %d", have, segmentSize)
@@ -306,7 +306,7 @@ func (a *Audit) chain(r *replica) {
 	var b merkle.Builder
 	var prev Hash
 	n := uint64(0)
-	for _, data := range r.blocks.records {
+	for _, data := range r.blocks.Records {
 		if len(data) <= 1 {
 			continue
 		}
@@ -340,7 +340,7 @@ func (a *Audit) chain(r *replica) {
 		last := r.entries[block.Size-1]
 		switch {
 		case b.Root() != block.Root:
-			a.fault(r, first, r.files[first], "the %d entries up to %d do not have the root that block %d has in %s", blockSize, block.Size, block.Number, r.blocks.path)
+			a.fault(r, first, r.files[first], "the %d entries up to %d do not have the root that block %d has in %s", blockSize, block.Size, block.Number, r.blocks.File)
 			return
 		case last != nil && last.Time != block.Time:
 			a.fault(r, block.Size-1, r.files[block.Size-1], "block %d has another time than its last entry", block.Number)
@@ -348,7 +348,7 @@ func (a *Audit) chain(r *replica) {
 		}
 		a.Blocks++
 	}
-	if r.blocks.err == nil && n != uint64(len(r.leaves))/blockSize {
+	if r.blocks.Damage == nil && n != uint64(len(r.leaves))/blockSize {
 		a.fault(r, n*blockSize, r.blocks, "there are %d blocks, and %d entries", n, len(r.leaves))
 	}
 }

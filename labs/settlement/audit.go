@@ -1,20 +1,34 @@
 package settlement
 
 import (
-	"io/fs"
-
 	"faultlab/checker/history"
 	"faultlab/checker/ledger"
 	"faultlab/checker/merkle"
+	"faultlab/labs"
 	s "faultlab/nodes/settlement"
 )
 
-// audit judges the disks that a run left: each by itself, against each other, and against the heads and receipts that
-// clients were given.
-func audit(disks fs.FS, h *history.History) history.Result {
-	a, err := ledger.Disks(disks)
-	if err != nil || len(a.Nodes) == 0 {
-		return history.Skipped("no disks were saved with this run")
+// saved is the audit of what replicas left on their disks.
+func saved() labs.Audit {
+	return labs.Audit{
+		ID: "F1", Name: "saved-disks",
+		Statement: "What the replicas left on their disks is whole: entries hash to the roots of signed, chained blocks, replicas agree, double entry holds, and the heads and receipts that clients hold are theirs.",
+		Check:     audit,
+	}
+}
+
+// audit judges the disks that a run left: each by itself, against each other, and against what clients were given.
+func audit(run *labs.Run, disks []labs.Disk) history.Result {
+	h := run.History
+	var stored []*ledger.Stored
+	for _, d := range disks {
+		for _, l := range d.Logs {
+			stored = append(stored, &ledger.Stored{Node: string(d.Node), Log: l.Name, File: "nodes/" + string(d.Node) + "/disk/" + l.File, Snapshot: l.Snapshot, Records: l.Records, Damage: l.Damage})
+		}
+	}
+	a := ledger.Disks(stored)
+	if len(a.Nodes) == 0 {
+		return history.Doubted("no replica left anything of the ledger")
 	}
 	if len(a.Faults) > 0 {
 		more := ""

@@ -35,7 +35,7 @@ func Lab() labs.Lab {
 		Operations: operations,
 		Resolve:    resolve,
 		Guarantees: guarantees,
-		Audit:      audit,
+		Audits:     []labs.Audit{saved()},
 		Faults:     everything,
 		Defaults:   labs.Defaults{Clients: 18, Rate: 90, WarmUp: 6 * time.Second, Calm: 15 * time.Second},
 	}
