@@ -25,7 +25,7 @@ func (j *judge) available() []labs.Guarantee {
 				Class:  "payments and balances with one node down at most",
 				When:   func(f checker.Faults) bool { return labs.OneDown(len(j.topology.Members), f.All()) },
 				Of:     func(op *history.Op, _ checker.Faults) bool { return daily(op) },
-				Served: answered, Settle: electedWithin, Deadline: patience, AtLeast: 200,
+				Served: answered, Settle: electedWithin, Deadline: patience, AtLeast: 100,
 			},
 		}, {
 			ID: "A2", Name: "available-without-a-cloud",

@@ -24,9 +24,8 @@ type judge struct {
 
 // facts are what a history shows of the logs.
 type facts struct {
-	h     *history.History
-	book  *ledger.Book
-	whole bool // the logs of all shards were read, from their beginnings to an end with nothing new
+	h    *history.History
+	book *ledger.Book
 
 	entries map[string]map[uint64]shown // by shard and index
 	clash   *history.Result             // two entries at one place
@@ -36,6 +35,7 @@ type facts struct {
 	chains  map[string][]ledger.Hash // by block
 	asked   map[name]*wish
 	order   []name
+	named   map[name]*ledger.Payment
 }
 
 // A shown is an entry's bytes, and where they were first seen.
@@ -191,7 +191,6 @@ func (f *facts) show(shard string, index uint64, data []byte, op int) {
 
 // add makes logs of the entries, as far as they are there without a gap to the end, and adds them up.
 func (f *facts) add(l *s.Layout) {
-	f.whole = true
 	var logs []*ledger.Log
 	for _, shard := range l.Shards {
 		at := f.entries[shard.Name]
@@ -219,7 +218,6 @@ func (f *facts) add(l *s.Layout) {
 			}
 			log.Entries = append(log.Entries, e)
 		}
-		f.whole = f.whole && log.First == 0 && len(log.Entries) > 0
 		logs = append(logs, log)
 		f.grow(log)
 	}
@@ -268,12 +266,15 @@ func (f *facts) grow(log *ledger.Log) {
 
 // payment is what logs say of a client's payment: of all that were accepted under its name, the first.
 func (f *facts) payment(n name) *ledger.Payment {
-	for _, p := range f.book.Order {
-		if p.Accepted.Client == n.client && p.Accepted.Key == n.key {
-			return p
+	if f.named == nil {
+		f.named = map[name]*ledger.Payment{}
+		for _, p := range f.book.Order {
+			if at := (name{p.Accepted.Client, p.Accepted.Key}); f.named[at] == nil {
+				f.named[at] = p
+			}
 		}
 	}
-	return nil
+	return f.named[n]
 }
 
 // breach is a result for what breaks some rules, with the operations that were shown it; Pass if nothing does.
