@@ -73,7 +73,6 @@ func (n *node) join(env nodes.Env, s *Shard) {
 	n.replicas = append(n.replicas, r)
 	n.shards[s.Name] = r
 	r.lookAtConsensus(env)
-	r.recover(env)
 }
 
 // Receive handles a message.
