@@ -71,7 +71,11 @@ func (a Availability) Check(h *history.History) history.Result {
 
 func (a Availability) check(h *history.History) history.Result {
 	from, to := safety(h)
-	list := spans(h.Windows, from, to, a.Settle, a.Grace, func(w history.Window) bool { return w.Took })
+	windows := h.Windows
+	if a.Refuse {
+		windows = surely(windows)
+	}
+	list := spans(windows, from, to, a.Settle, a.Grace, func(w history.Window) bool { return w.Took })
 	intervals := a.intervals(list)
 	a.collect(h, list, intervals)
 	var r history.Result
@@ -83,7 +87,7 @@ func (a Availability) check(h *history.History) history.Result {
 	if r.Verdict == history.Fail || a.time(intervals) >= a.Least {
 		return r
 	}
-	planned := a.intervals(spans(h.Windows, from, to, a.Settle, a.Grace, func(history.Window) bool { return true }))
+	planned := a.intervals(spans(windows, from, to, a.Settle, a.Grace, func(history.Window) bool { return true }))
 	if a.time(planned) < a.Least {
 		return history.Skipped("for %s of this run its faults were those that this speaks of, and no others; it takes %s", seconds(a.time(planned)), seconds(a.Least))
 	}

@@ -115,6 +115,12 @@ func TestRefusal(t *testing.T) {
 		When: func(f checker.Faults) bool { return len(f.Active) > 0 },
 		Of:   func(op *history.Op, f checker.Faults) bool { return op.Region == "B" },
 	}
+	made := cut // and undone, each in half a second
+	made.Struck, made.Healing = 10500*ms, 19500*ms
+	real := func(h *history.History) *history.History {
+		h.Windows = []history.Window{made}
+		return h
+	}
 	h := func(serves func(time.Duration) bool) *history.History {
 		return &history.History{Windows: []history.Window{cut}, Healed: 30 * time.Second, End: 30 * time.Second,
 			Ops: steady(30*time.Second, func(at time.Duration, region string) history.Outcome {
@@ -127,6 +133,8 @@ func TestRefusal(t *testing.T) {
 	run(t, refuse, []verdictCase{
 		{"nothing completes across a cut", h(func(at time.Duration) bool { return at < 9995*ms || at >= 20*time.Second }), history.Pass, "none of ", nil},
 		{"one that completes across a cut refutes it", h(func(at time.Duration) bool { return at == 15010*ms || at < 10*time.Second }), history.Fail, "operation 1501 (client cB, 15.010 s) completed", []int{1501}},
+		{"while a cut is made and undone anything may be", real(h(func(at time.Duration) bool { return at < 10495*ms || at >= 19500*ms })), history.Pass, "none of ", nil},
+		{"and not between", real(h(func(at time.Duration) bool { return at < 10520*ms })), history.Fail, "from 10.500 s to 19.500 s", []int{1051}},
 	})
 }
 

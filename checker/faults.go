@@ -94,6 +94,15 @@ func spans(windows []history.Window, from, to, settle, grace time.Duration, took
 	return list
 }
 
+// surely returns the windows without the times in which they were being made and undone.
+func surely(windows []history.Window) []history.Window {
+	list := make([]history.Window, len(windows))
+	for i, w := range windows {
+		list[i] = w.Surely()
+	}
+	return list
+}
+
 // or returns v, or what stands in for it where it was left zero.
 func or[T comparable](v, otherwise T) T {
 	var zero T

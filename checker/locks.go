@@ -306,7 +306,7 @@ func (c Locks) unreached(h *history.History) map[string][]stretch {
 	var windows []history.Window
 	for _, w := range h.Windows {
 		if c.Steady(w) && w.Took && len(w.Cuts) > 0 {
-			windows = append(windows, w)
+			windows = append(windows, w.Surely())
 		}
 	}
 	where := map[string]string{}

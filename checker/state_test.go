@@ -115,6 +115,8 @@ func TestLocks(t *testing.T) {
 		return &history.History{Members: members, Windows: windows, Events: events, End: 60 * time.Second}
 	}
 	region := []history.Window{cut(20, 40, around)}
+	healing := []history.Window{cut(20, 40, around)} // over TCP it takes a while until traffic is back
+	healing[0].Healing = 21500 * ms
 	run(t, locks, []verdictCase{
 		{"a lock is released in time", h(nil, lock(10, "a1", false), lock(10.1, "a2", false), lock(11, "a2", true)), history.Pass, "none was held longer than 1.000 s", nil},
 		{"a lock is held too long", h(nil, lock(10, "a1", false), lock(12.5, "a2", true)), history.Fail,
@@ -130,6 +132,8 @@ func TestLocks(t *testing.T) {
 		{"a leader that is out of reach of the status group is an excuse", h([]history.Window{cut(20, 40, []history.Link{{From: "a2", To: "b1"}})}, lock(19.5, "a1", false), lock(42, "a1", true)), history.Pass, "", nil},
 		{"a fault elsewhere is none", h([]history.Window{cut(20, 40, []history.Link{{From: "b1", To: "d1"}})}, lock(19.5, "a1", false), lock(42, "a1", true)), history.Fail, "", nil},
 		{"a lock is taken in a region that nothing can reach", h(region, lock(22, "a1", false), lock(22.1, "a1", true)), history.Fail, "nothing could reach region A since 20.000 s", nil},
+		{"a lock is taken while the cut is being healed", h(healing, lock(22, "a1", false), lock(22.1, "a1", true)), history.Pass, "", nil},
+		{"a lock is taken before it is", h(healing, lock(21.4, "a1", false), lock(21.5, "a1", true)), history.Fail, "nothing could reach region A since 20.000 s", nil},
 		{"a lock is taken just after the cut", h(region, lock(20.5, "a1", false), lock(20.6, "a1", true)), history.Pass, "", nil},
 		{"a group that was down before may say late what it took before", h(append([]history.Window{kill(19, 25, "a1")}, region...), lock(25.5, "a1", false), lock(25.6, "a1", true)), history.Pass, "", nil},
 	})

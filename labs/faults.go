@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"faultlab/checker/history"
 	"faultlab/nemesis"
@@ -152,9 +153,18 @@ func (e *engine) unleash(ctx context.Context) *strikes {
 			Kind: w.Fault.Kind, Form: w.Fault.Form, Start: w.Start, End: w.End,
 			Nodes: names(w.Strike.Nodes), Down: names(w.Strike.Down), Cuts: links(w.Strike.Cuts), Hurts: links(w.Strike.Hurts),
 			Role: w.Fault.Role, Took: w.Strike.Took, Why: w.Strike.Why,
+			Struck: unless(w.Start, w.Struck), Healing: unless(w.End, w.Healing),
 		})
 	})
 	return s
+}
+
+// unless returns at, or 0 if it is the moment that it is by default.
+func unless(byDefault, at time.Duration) time.Duration {
+	if at == byDefault {
+		return 0
+	}
+	return at
 }
 
 // heal undoes all that is still done, and returns the windows of all faults, in the order of time.

@@ -21,7 +21,8 @@ type fake struct {
 	skews  map[nodes.ID]string
 	harms  int
 	roles  map[string][]nodes.ID
-	refuse string // calls that begin so fail
+	refuse string        // calls that begin so fail
+	takes  time.Duration // how long it takes to harm links, and to mend them
 
 	ailing  int      // disks that fail until they are healed
 	done    []string // operations that were not undone
@@ -157,11 +158,13 @@ func (c *fake) Degrade(_ context.Context, links []nodes.Link, q nodes.Quality) (
 		return nil, err
 	}
 	c.harms++
+	c.now += c.takes
 	healed := false
 	return func(context.Context) error {
 		if !healed {
 			healed = true
 			c.harms--
+			c.now += c.takes
 			return c.does("mend")
 		}
 		return nil

@@ -12,6 +12,8 @@ type Window struct {
 	Fault      Fault
 	Strike     Strike
 	Start, End time.Duration // since the start of the cluster: when it began to strike, and when it had been healed
+
+	Struck, Healing time.Duration // when it had struck, and when its healing began: the same moments where no time passes
 }
 
 // A Player does a schedule to a cluster. All calls to it and from it come on the cluster's event loop, one at a time.
@@ -57,7 +59,7 @@ func (p *Player) strike(ctx context.Context, a *activeFault, start time.Duration
 		w.Strike.Why = k.refuses(p.t.Cluster, f)
 	default:
 		heal, strike, err := k.Inject(ctx, p.t, f)
-		w.Strike = strike
+		w.Strike, w.Struck = strike, p.t.Now()
 		if heal != nil {
 			a.heal = heal
 		}
@@ -76,9 +78,16 @@ func (p *Player) finish(ctx context.Context, a *activeFault) {
 	if p.closed {
 		return
 	}
-	if err := a.heal(ctx); err == nil {
+	if err := p.heal(ctx, a); err == nil {
 		p.report(a)
 	}
+}
+
+func (p *Player) heal(ctx context.Context, a *activeFault) error {
+	if a.window.Healing == 0 { // it may take more than one attempt
+		a.window.Healing = p.t.Now()
+	}
+	return a.heal(ctx)
 }
 
 func (p *Player) report(a *activeFault) {
@@ -107,7 +116,7 @@ func (p *Player) HealAll(ctx context.Context) error {
 			a.window.Start = p.t.Now()
 			a.window.Strike.Why = "the phase ended before it could strike"
 		}
-		if err := a.heal(ctx); err != nil {
+		if err := p.heal(ctx, a); err != nil {
 			err = fmt.Errorf("healing %s: %w", a.window.Fault, err)
 			a.window.Strike.Why = err.Error()
 			errs = append(errs, err)

@@ -3,6 +3,7 @@ package nemesis
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -183,6 +184,18 @@ func TestWhatCannotBeHealedIsTriedAgainAtTheEndAndTold(t *testing.T) {
 	}
 	if len(got) != 2 || got[1].End != 5*second || !got[1].Strike.Took {
 		t.Errorf("reported %+v", got)
+	}
+}
+
+func TestAWindowTellsWhenItsHarmWasDoneAndWhenItsHealingBegan(t *testing.T) {
+	f := newFake()
+	f.takes = 300 * time.Millisecond
+	var w Window
+	Play(t.Context(), f.target(), Schedule{{Kind: "partition", At: second, For: 2 * second, Nodes: ids("a1"), Links: []nodes.Link{{From: "a1", To: "b1"}}}}, 0, func(_ int, done Window) { w = done })
+	f.run(9 * second)
+	got := []time.Duration{w.Start, w.Struck, w.Healing, w.End}
+	if want := []time.Duration{second, 1300 * time.Millisecond, 3 * second, 3300 * time.Millisecond}; !slices.Equal(got, want) || !w.Strike.Took {
+		t.Errorf("the window is %v, and not %v: %+v", got, want, w)
 	}
 }
 

@@ -69,6 +69,22 @@ type Window struct {
 	Role  string        `json:"role,omitempty"`  // the role that Nodes were chosen by
 	Took  bool          `json:"took"`            // it had an effect; false: it was scheduled and never struck
 	Why   string        `json:"why,omitempty"`   // why it did not
+
+	// Real networks and processes take time to break and to mend, and in that time the fault may or may not be felt.
+	Struck  time.Duration `json:"struck_ns,omitempty"`  // when all of it was in force; 0: at Start
+	Healing time.Duration `json:"healing_ns,omitempty"` // when its healing began; 0: at End
+}
+
+// Surely returns the window without the time in which it was being made and undone: what must not happen during a fault
+// must not happen then. What must go on in spite of it, must all through the window.
+func (w Window) Surely() Window {
+	if w.Struck > 0 {
+		w.Start = w.Struck
+	}
+	if w.Healing > 0 {
+		w.End = w.Healing
+	}
+	return w
 }
 
 // A Stall is a time in which the lab itself stood still: it handled nothing and asked nothing, so that what was late then

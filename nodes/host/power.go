@@ -129,13 +129,9 @@ type area struct {
 	size int64
 }
 
-// Spoil is Damage or Rollback, by the nodes.DamageForm of what harms what is stored. A log whose last record is half
-// written is to its reader one that ends too early, in the middle of a record as likely as not.
+// Spoil is Damage or Rollback, by the nodes.DamageForm of what harms what is stored.
 func Spoil(dir, form string, seed uint64) error {
-	switch nodes.DamageForm(form) {
-	case nodes.Torn:
-		form = string(nodes.Truncate)
-	case nodes.Rollback:
+	if nodes.DamageForm(form) == nodes.Rollback {
 		return Rollback(dir)
 	}
 	_, err := Damage(dir, form, seed)

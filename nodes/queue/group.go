@@ -122,7 +122,7 @@ func (l *leader) take(env nodes.Env, a asker, body any) {
 	case Commit:
 		l.propose(env, a, &commit{Shard: b.Shard, Group: b.Group, Generation: b.Generation, Seq: b.Seq})
 	case Read:
-		l.confirmed(env, a, func(env nodes.Env) any { return l.labelled(l.m.read(b)) })
+		l.confirmed(env, a, func(env nodes.Env) any { return l.labelled(env, l.m.read(b)) })
 	case Describe:
 		l.confirmed(env, a, func(env nodes.Env) any { return l.m.describe(b.Home) })
 	case Lead:

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"slices"
+	"time"
 
 	"faultlab/nodes"
 	"faultlab/nodes/pack"
@@ -28,7 +29,7 @@ const (
 type Pull struct {
 	Group     string   `json:"group"`
 	By        string   `json:"by"`
-	Asked     uint64   `json:"asked"` // when, in the asking node's ticks
+	Asked     uint64   `json:"asked"` // when, by the asking node's clock, in nanoseconds
 	Keyspaces []Wanted `json:"keyspaces"`
 }
 
@@ -92,7 +93,7 @@ type heldPull struct {
 type mirrors struct {
 	pulls  []*pull
 	held   []*heldPull
-	fresh  map[string]uint64           // by keyspace: when, in this node's ticks, what is here was all there was
+	fresh  map[string]uint64           // by keyspace: when, by this node's clock, what is here was all there was
 	copies map[string]map[Shard]uint64 // by group of another region: how far its copies are
 }
 
@@ -117,7 +118,7 @@ func (l *leader) mirrorTick(env nodes.Env) {
 			l.n.rotate(to)
 		}
 		p.out, p.wait = true, pullPatience
-		env.Send(l.n.leaderOf(to), Pull{to, l.Name, l.n.ticks, l.m.wanted(p.region)})
+		env.Send(l.n.leaderOf(to), Pull{to, l.Name, clock(env), l.m.wanted(p.region)})
 	}
 	for _, h := range slices.Clone(l.held) {
 		h.ticks++
@@ -182,13 +183,13 @@ func (l *leader) copiedAll() []Cursor {
 }
 
 // labelled says of a copy that it is one, and how old.
-func (l *leader) labelled(answer any) any {
+func (l *leader) labelled(env nodes.Env, answer any) any {
 	r, ok := answer.(Records)
 	if !ok || l.m.regimes[r.Shard.Home()].Region == l.Region {
 		return answer
 	}
 	r.Copy = true
-	if ms, ok := l.lagMs(r.Shard.Home()); ok && !r.Sealed {
+	if ms, ok := l.lagMs(env, r.Shard.Home()); ok && !r.Sealed {
 		r.LagMs = ms
 	} else if !r.Sealed {
 		r.LagMs = unknownLagMs
@@ -281,7 +282,7 @@ func (l *leader) onPulled(env nodes.Env, b Pulled) {
 				c.Keyspaces = append(c.Keyspaces, k)
 				continue
 			}
-			l.all(k.Home, b.Asked)
+			l.all(env, k.Home, b.Asked)
 		}
 		if c.Keyspaces == nil {
 			p.out, p.wait = false, 1
@@ -292,18 +293,26 @@ func (l *leader) onPulled(env nodes.Env, b Pulled) {
 }
 
 // all notes that all is here that there was when a pull was sent.
-func (l *leader) all(home string, asked uint64) {
-	if l != nil && asked <= l.n.ticks {
+func (l *leader) all(env nodes.Env, home string, asked uint64) {
+	if l != nil && asked <= clock(env) {
 		l.fresh[home] = max(l.fresh[home], asked)
 	}
 }
 
 // lagMs is how long ago it was certain that there is no more than a copy has; ok is false if that never was, as far as
-// this leader knows.
-func (l *leader) lagMs(home string) (ms int64, ok bool) {
+// this leader knows. It goes by the clock of the node, since ticks come late to one that is busy; where a clock goes back
+// it may say too little.
+func (l *leader) lagMs(env nodes.Env, home string) (ms int64, ok bool) {
 	at, ok := l.fresh[home]
-	return int64(l.n.ticks-at+1) * tick.Milliseconds(), ok
+	now := clock(env)
+	if !ok || now < at {
+		return 0, false
+	}
+	return time.Duration(now-at).Milliseconds() + 1, true
 }
+
+// clock is a node's time in nanoseconds.
+func clock(env nodes.Env) uint64 { return uint64(env.Now().UnixNano()) }
 
 // A copied is what was pulled from another region.
 type copied struct {
@@ -358,7 +367,7 @@ func (c *copied) apply(env nodes.Env, m *machine) {
 			all = all && whole
 		}
 		if all {
-			m.lead.all(b.Home, c.Asked)
+			m.lead.all(env, b.Home, c.Asked)
 		}
 	}
 	m.lead.pulledFrom(c.From)

@@ -15,6 +15,7 @@ func main() {
 	how := os.Args[1]
 	if how == "exits" {
 		fmt.Println("I would rather not")
+		time.Sleep(100 * time.Millisecond) // the engine knows no order of two pipes
 		fmt.Fprintln(os.Stderr, "is this what you want?")
 		os.Exit(7)
 	}
