@@ -85,7 +85,7 @@ func BenchmarkConsistency(b *testing.B) {
 func BenchmarkHead(b *testing.B) {
 	d := newDesk()
 	l := filled(d, benchSize)
-	key := publicKey("l1")
+	key := keyOf("l1").Public().(ed25519.PublicKey)
 	b.ResetTimer()
 	for range b.N {
 		h, err := l.head(d, benchSize)

@@ -94,7 +94,7 @@ func (l *leader) acknowledge(env nodes.Env, a asker, p *payment) bool {
 
 // What follows is called by the machine as it applies; on a follower l is nil.
 
-func (l *leader) known(env nodes.Env, name string, p *payment, _ Hash) {
+func (l *leader) known(env nodes.Env, name string, p *payment) {
 	if l != nil {
 		l.settleAsked(env, name, p)
 	}

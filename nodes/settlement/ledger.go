@@ -22,11 +22,12 @@ type ledger struct {
 	blocks   []sealed // all, in order
 	written  uint64   // blocks on disk
 	segments []*segment
-	base     uint64         // entries below are compacted
-	opening  []SavedBalance // that they left
-	cursor   uint64         // the segment to be scrubbed next
-	scanned  uint64         // entries read since the last round
-	ill      bool           // the consensus log is damaged, and that was told
+	base     uint64             // entries below are compacted
+	opening  []SavedBalance     // that they left
+	cursor   uint64             // the segment to be scrubbed next
+	scanned  uint64             // entries read since the last round
+	key      ed25519.PrivateKey // see sign
+	ill      bool               // the consensus log is damaged, and that was told
 }
 
 // A sealed is what is known of a block, whose root the tree tells.
@@ -140,13 +141,12 @@ func (l *ledger) block(number uint64, time int64) *Block {
 
 // writeBlocks puts blocks on disk as far as the tree knows their roots.
 func (l *ledger) writeBlocks(env nodes.Env) {
-	key := keyOf(env.ID())
 	for ; l.written < uint64(len(l.blocks)); l.written++ {
 		if _, err := l.tree.root((l.written + 1) * BlockSize); err != nil {
 			return
 		}
 		b := l.block(l.written, l.blocks[l.written].time)
-		l.blockLog(env).Append(append(b.Canonical(), ed25519.Sign(key, BlockSigBytes(b))...))
+		l.blockLog(env).Append(append(b.Canonical(), l.sign(env, BlockSigBytes(b))...))
 	}
 }
 
@@ -170,8 +170,16 @@ func (l *ledger) head(env nodes.Env, size uint64) (Head, error) {
 	if n := size / BlockSize; n > 0 {
 		h.Time = l.blocks[n-1].time
 	}
-	h.Sig = ed25519.Sign(keyOf(env.ID()), HeadBytes(&h))
+	h.Sig = l.sign(env, HeadBytes(&h))
 	return h, nil
+}
+
+// sign signs with the node's key, which takes as long to make as a signature.
+func (l *ledger) sign(env nodes.Env, what []byte) []byte {
+	if l.key == nil {
+		l.key = keyOf(env.ID())
+	}
+	return ed25519.Sign(l.key, what)
 }
 
 func keyOf(id nodes.ID) ed25519.PrivateKey {

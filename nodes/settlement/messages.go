@@ -568,8 +568,8 @@ type Repaired struct {
 	From    nodes.ID `json:"from"`
 }
 
-// Halted is evidence: a replica's log cannot be repaired, since no other has what it lacks. It serves none of the shard's
-// entries and goes on asking.
+// Halted is evidence: a segment cannot be repaired, since no other replica has what this one lacks. It serves nothing of it, and
+// goes on asking.
 type Halted struct {
 	Shard   string `json:"shard"`
 	Segment uint64 `json:"segment"`

@@ -2,6 +2,7 @@ package settlement
 
 import (
 	"cmp"
+	"crypto/ed25519"
 	"maps"
 	"slices"
 	"strings"
@@ -29,6 +30,7 @@ type node struct {
 	requests    []*request // in the order they came
 	next        uint64
 	reconcilers []*reconciler
+	fx          ed25519.PublicKey // the engine's
 	engine      *engine
 	office      *office
 	awake       bool // the tick is set
@@ -43,6 +45,9 @@ func newNode(bug string) *node {
 func (n *node) Start(env nodes.Env) {
 	n.env = env
 	n.layout = NewLayout(env.Topology())
+	if n.layout.FX != "" {
+		n.fx = keyOf(n.layout.FX).Public().(ed25519.PublicKey)
+	}
 	n.next = env.Rand().Uint64() >> 16 // so that no answer to a former life matches
 	me, _ := env.Topology().Member(env.ID())
 	switch {
@@ -68,7 +73,6 @@ func (n *node) join(env nodes.Env, s *Shard) {
 	n.replicas = append(n.replicas, r)
 	n.shards[s.Name] = r
 	r.lookAtConsensus(env)
-	r.recover(env)
 }
 
 // Receive handles a message.

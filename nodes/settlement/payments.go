@@ -14,7 +14,7 @@ func (m *machine) accept(env nodes.Env, c *command) {
 	name := keyName(c.Client, c.Key)
 	if p := m.keys[name]; p != nil && m.bug != idemCheckThenAct && m.bug != idemInMemory {
 		env.Reached("settlement: a key came twice in the log")
-		m.lead.known(env, name, p, c.Body)
+		m.lead.known(env, name, p)
 		return
 	}
 	p := &payment{
@@ -26,7 +26,7 @@ func (m *machine) accept(env nodes.Env, c *command) {
 	if why := m.terms(env, p, c, &e); why != "" {
 		p.State, p.Why = refused, why
 		m.later(m.now+int64(Retention), 'k', name)
-		m.lead.known(env, name, p, c.Body)
+		m.lead.known(env, name, p)
 		return
 	}
 	p.ID = fmt.Sprint(m.Name, "-", m.tree.size)

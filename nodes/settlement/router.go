@@ -149,13 +149,11 @@ func (n *node) flaw(b *Pay) string {
 		return ""
 	case b.Quote.Client != b.Client || b.Quote.From != CurrencyOf(b.From) || b.Quote.To != CurrencyOf(b.To) || b.Quote.Rate < 1:
 		return "the quote is for something else"
-	case n.layout.FX == "" || !ed25519.Verify(publicKey(n.layout.FX), QuoteBytes(b.Quote), b.Quote.Sig):
+	case n.fx == nil || !ed25519.Verify(n.fx, QuoteBytes(b.Quote), b.Quote.Sig):
 		return "the quote is not the engine's"
 	}
 	return ""
 }
-
-func publicKey(id nodes.ID) ed25519.PublicKey { return keyOf(id).Public().(ed25519.PublicKey) }
 
 // account says whether that is an account of a shard, and one that a client may name: of the ledger's own, only @issue.
 func (n *node) account(name string) bool {

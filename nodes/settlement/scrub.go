@@ -22,8 +22,8 @@ func (l *ledger) lose(env nodes.Env, s *segment, how string, first, count uint64
 	env.Emit(Damaged{l.shard, l.segmentLog(s.number), s.number, first, count, how})
 }
 
-// recover reads what disk holds of all segments, at a boot or once the tree has been replaced by a snapshot's. The tree
-// says how many entries there should be and what they hash to; entries that lie beyond are still to be applied, and are kept
+// recover reads what disk holds of all segments, once the tree has been replaced by a snapshot's: at a boot by the one on
+// disk, of which there is one from the beginning on, or by a leader's. The tree says how many entries there should be and what they hash to; entries that lie beyond are still to be applied, and are kept
 // to be compared with.
 func (l *ledger) recover(env nodes.Env) {
 	l.segments = nil
