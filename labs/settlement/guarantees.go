@@ -15,9 +15,10 @@ import (
 )
 
 const (
-	electedWithin = 4 * time.Second // T_elect: after a fault the shards it touched have leaders again
-	closedWithin  = 3 * time.Second // T_close: no payment of a region is refused for longer while a window of it closes
-	restoreWithin = 10 * time.Second
+	electedWithin   = 3 * time.Second // T_elect: after a fault the shards it touched have leaders again
+	cloudLessWithin = 4 * time.Second // the same where all of a cloud is gone at once
+	closedWithin    = 3 * time.Second // T_close: no payment of a region is refused for longer while a window of it closes
+	restoreWithin   = 10 * time.Second
 )
 
 // everything is the faults that no promise of safety excludes.
@@ -75,7 +76,7 @@ func guarantees(t nodes.Topology) []labs.Guarantee {
 			ID: "L9", Name: "strict-ledger-honest-index",
 			Statement: "Balances are strict serializable: each is that of a prefix of the log that holds all that was acknowledged before it was asked for; a statement is the fold of the log up to the size it names, and that never goes back in a session.",
 			Under:     everything,
-			Checker:   checker.All{check(j.strictBalances), check(j.honestStatements)},
+			Checker:   checker.All{check(j.strictBalances), check(j.linearizable), check(j.honestStatements)},
 		}, {
 			ID: "L10", Name: "fx-conservation",
 			Statement: "Each payment between currencies uses a quote of the engine, good at that ledger time, once; rate and amounts in the entries agree exactly, and what rounding leaves is on its account.",
