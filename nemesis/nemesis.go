@@ -42,6 +42,8 @@ type Ground struct {
 	Groups   [][]nodes.ID // the consensus groups, by members
 	Roles    []string     // roles that the lab can resolve: "leader of A1", "coordinator"
 
+	Moments []string // roles that somebody has for a moment only: a plan may name them, none is drawn
+
 	Operations []Operation // what the lab's system can be asked to do
 	Beyond     bool        // faults may take more from a group than it tolerates
 }

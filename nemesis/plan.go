@@ -186,8 +186,8 @@ func (f Fault) validate(g Ground, over time.Duration) error {
 	if f.At > over || f.For > over-f.At {
 		return fmt.Errorf("it lasts %s from %s on, which is beyond the %s of the safety phase", rounded(f.For), rounded(f.At), over)
 	}
-	if f.Role != "" && !slices.Contains(g.Roles, f.Role) {
-		return fmt.Errorf("there is no role %q: use one of [%s]", f.Role, strings.Join(g.Roles, ", "))
+	if roles := slices.Concat(g.Roles, g.Moments); f.Role != "" && !slices.Contains(roles, f.Role) {
+		return fmt.Errorf("there is no role %q: use one of [%s]", f.Role, strings.Join(roles, ", "))
 	}
 	ids := slices.Clone(f.Nodes)
 	for _, l := range f.Links {

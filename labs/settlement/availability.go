@@ -37,7 +37,7 @@ func (j *judge) available() []labs.Guarantee {
 				Of: func(op *history.Op, f checker.Faults) bool {
 					return daily(op) && j.zoneOf(op.Client) != j.lostCloud(f)
 				},
-				Served: answered, Settle: cloudLessWithin, Deadline: patience, PerMille: 980, AtLeast: 20, Least: 500 * time.Millisecond,
+				Served: answered, Settle: cloudLessWithin, PerMille: 980, AtLeast: 10, Least: 300 * time.Millisecond,
 			},
 		}, {
 			ID: "A3", Name: "refused-inside-a-cut-cloud",
@@ -52,7 +52,7 @@ func (j *judge) available() []labs.Guarantee {
 						n, _, ok := bodyOf(op.In)
 						return ok && f.asked[n].ops[0] == op.Index && j.zoneOf(op.Client) == j.cutCloud(faults)
 					},
-					Refuse: true, AtLeast: 2, Least: 2 * time.Second,
+					Refuse: true, AtLeast: 1, Least: 3 * time.Second,
 				}.Check(h)
 			}),
 		}, {
@@ -71,7 +71,7 @@ func (j *judge) available() []labs.Guarantee {
 					in, ok := op.In.(s.GetStatement)
 					return op.Outcome == history.OK || ok && in.From > 0 && op.Outcome == history.Failed
 				},
-				Gap: 6 * time.Second, Deadline: patience, AtLeast: 2, Least: 2 * time.Second,
+				Gap: 6 * time.Second, AtLeast: 1, Least: 3 * time.Second,
 			},
 		}, {
 			ID: "A5", Name: "available-without-fx",

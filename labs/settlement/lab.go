@@ -76,7 +76,7 @@ func inCloud(zone string) bool { return !strings.HasPrefix(zone, "edge-") }
 // ground tells the nemesis that each shard is a group of all ledger nodes, and whom it may aim at.
 func ground(t nodes.Topology) nemesis.Ground {
 	l := s.NewLayout(t)
-	return nemesis.Ground{Topology: t, Groups: [][]nodes.ID{l.Ledger}, Roles: roles(l)}
+	return nemesis.Ground{Topology: t, Groups: [][]nodes.ID{l.Ledger}, Roles: leaders(l), Moments: moments()}
 }
 
 // outcome says what a reply means.

@@ -16,12 +16,16 @@ var steps = []string{"screened", "prepare", "vote", "resolve", "resolved"}
 // leaderRole names the leader of a shard, as a role.
 func leaderRole(shard string) string { return "leader of " + shard }
 
-// roles are whom the nemesis may aim at: the leader of each shard, and who coordinates a payment between shards, or has a
-// part in it, as it is at a step.
-func roles(l *s.Layout) (all []string) {
+// leaders are the leader of each shard.
+func leaders(l *s.Layout) (all []string) {
 	for _, shard := range l.Shards {
 		all = append(all, leaderRole(shard.Name))
 	}
+	return all
+}
+
+// moments are who coordinates a payment between shards, or has a part in it, as it is at a step.
+func moments() (all []string) {
 	for _, step := range steps {
 		all = append(all, "coordinator at "+step)
 		if step != "screened" {
