@@ -37,7 +37,7 @@ func (j *judge) available() []labs.Guarantee {
 				Of: func(op *history.Op, f checker.Faults) bool {
 					return daily(op) && j.zoneOf(op.Client) != j.lostCloud(f)
 				},
-				Served: answered, Settle: cloudLessWithin, PerMille: 980, AtLeast: 10, Least: 300 * time.Millisecond,
+				Served: answered, Settle: cloudLessWithin, Deadline: patience, PerMille: 980, AtLeast: 10, Least: 300 * time.Millisecond,
 			},
 		}, {
 			ID: "A3", Name: "refused-inside-a-cut-cloud",
