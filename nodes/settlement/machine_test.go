@@ -9,8 +9,8 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// randomLog has a replica apply n commands as leaders propose them, and as they do not: late, twice, about what is over or was
-// never begun. It returns them; before is called before each.
+// randomLog has a replica apply n commands as leaders propose them, and as they do not: late, twice, about what is over
+// or was never begun. It returns them; before is called before each.
 func randomLog(chance *rand.Rand, n int, r *replica, before func(i int)) (log []*command) {
 	shards := []string{"EU1", "EU2", "US1", "AP1"}
 	account := func(shard string) string {
@@ -75,8 +75,8 @@ func ledgerOf(d *desk) *replica {
 	return &replica{machine: newMachine("", l, l.Shard("EU1")), n: &node{layout: l, env: d}}
 }
 
-// The same log gives the same state, entries and answers, wherever a replica has taken a snapshot and gone on from it: also on a
-// disk of which it has all, some or nothing.
+// The same log gives the same state, entries and answers, wherever a replica has taken a snapshot and gone on from it:
+// also on a disk of which it has all, some or nothing.
 func TestAMachineIsAFunctionOfItsLog(t *testing.T) {
 	for seed := range uint64(30) {
 		chance := rand.New(rand.NewPCG(seed, 3))
