@@ -18,7 +18,8 @@ func entryOf(i int) *Entry {
 	}
 }
 
-// BenchmarkAppend makes entries of one kind: canonical bytes, leaf hash, tree, a block for each 32 with its signature, and the index.
+// BenchmarkAppend makes entries of one kind: canonical bytes, leaf hash, tree, a block for each 32 with its signature,
+// and the index.
 func BenchmarkAppend(b *testing.B) {
 	entries := make([]*Entry, benchSize)
 	for i := range entries {

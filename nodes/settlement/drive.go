@@ -305,8 +305,8 @@ func (l *leader) onResolved(env nodes.Env, v Resolved) {
 	l.settleAsked(env, keyName(d.p.Client, d.p.Key), d.p)
 }
 
-// onQuery answers a participant that has waited for long. One that asks after a payment that nobody knows holds a reserve of one
-// that was forgotten, or this is no longer the leader.
+// onQuery answers a participant that has waited for long. One that asks after a payment that nobody knows holds a
+// reserve of one that was forgotten, or this is no longer the leader.
 func (l *leader) onQuery(env nodes.Env, q Query) {
 	tell := func(commit bool) {
 		l.cross(env, q.Participant, q.Payment, "resolve", Resolve{q.Participant, q.Payment, commit})

@@ -292,7 +292,8 @@ func (l *ledger) compact(env nodes.Env, base uint64, opening []SavedBalance) {
 	l.writeBase(env)
 }
 
-// writeBase puts on disk what the log below its base came to, for whoever has only the files. The node reads it in its snapshots.
+// writeBase puts on disk what the log below its base came to, for whoever has only the files. The node reads it in its
+// snapshots.
 func (l *ledger) writeBase(env nodes.Env) {
 	data := pack.Write(64+32*len(l.opening), func(p *pack.Pack) {
 		p.Number(&l.base)
@@ -321,6 +322,6 @@ func (l *ledger) strip(env nodes.Env, s *segment, leaves []tlog.Hash) {
 	s.bare, s.count, s.lines, s.ahead = true, 0, nil, nil
 }
 
-// replaceLog gives up all records of a log, damaged ones too, for a snapshot. The record that it appends has a number that lies
-// behind all else; it stays if power is lost before the snapshot is durable, and is no entry.
+// replaceLog gives up all records of a log, damaged ones too, for a snapshot. The record that it appends has a number
+// that lies behind all else; it stays if power is lost before the snapshot is durable, and is no entry.
 func replaceLog(log nodes.Log, data []byte) { log.Snapshot(log.Append([]byte{0}), data) }

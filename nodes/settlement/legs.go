@@ -11,8 +11,8 @@ import (
 // own says whether an account is the ledger's own, which has no limit.
 func own(account string) bool { return strings.HasPrefix(HolderOf(account), "@") }
 
-// convert returns what an amount is worth at a rate, rounded down, and what is rounded off; ok is false if it is more than
-// may be paid.
+// convert returns what an amount is worth at a rate, rounded down, and what is rounded off; ok is false if it is more
+// than may be paid.
 func convert(amount, rate int64) (in, residue int64, ok bool) {
 	hi, lo := bits.Mul64(uint64(amount), uint64(rate))
 	if hi >= RateUnit {

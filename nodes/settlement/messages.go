@@ -7,7 +7,8 @@ import (
 	"faultlab/nodes"
 )
 
-// What clients ask, and what they hear. Any ledger node and any router takes any of it.
+// What clients ask, and what they hear. Any ledger node and any router takes it; but what is asked of "the node that
+// gets it" only a ledger node can answer, and a router says NotYet.
 
 // Pay asks that Amount minor units of the currency of From be paid to To, in the currency of To. Client names who pays,
 // as SHARD/NAME ("EU1/c3"): that shard is the client's home and keeps the payment. Key is the client's own for this
@@ -39,8 +40,8 @@ type Status struct {
 }
 
 // Paid says where a payment stands. State is final unless it is Accepted: then the payment will come to an end by
-// itself, and Status tells. Pay and Reverse are answered with Posted once all legs are, so that whoever then asks for a balance sees
-// it; Status is, once that is decided.
+// itself, and Status tells. Pay and Reverse are answered with Posted once all legs are, so that whoever then asks for a
+// balance sees it; Status is, once that is decided.
 type Paid struct {
 	Payment string `json:"payment"` // "EU1-17": home shard, and the index there of the entry that accepted it
 	State   State  `json:"state"`
@@ -164,7 +165,7 @@ type Head struct {
 	Size  uint64   `json:"size"`
 	Root  Hash     `json:"root"`
 	Chain Hash     `json:"chain"` // of the last block that ends at or below Size; zero if none does
-	Time  int64    `json:"time"`  // ledger time of the last entry
+	Time  int64    `json:"time"`  // ledger time of that block
 	Node  nodes.ID `json:"node"`
 	Sig   []byte   `json:"sig"` // ed25519, by the node, of HeadBytes
 }
@@ -210,8 +211,8 @@ type SavedBalance struct {
 }
 
 // CloseWindow asks that a region's settlement window be closed, netted and settled. It is answered with WindowClosed
-// once nothing can post into the window any more and it has been settled; it may be asked again. Window 0 is the one that is open when
-// the leader of the region's first shard hears of it.
+// once nothing can post into the window any more and it has been settled; it may be asked again. Window 0 is the one
+// that is open when the leader of the region's first shard hears of it.
 type CloseWindow struct {
 	Region string `json:"region"`
 	Window uint64 `json:"window"`
@@ -280,7 +281,8 @@ type Compact struct {
 	Shard string `json:"shard"`
 }
 
-// TakeSnapshot asks a node to take a snapshot of a shard's consensus group now, so that its log is cut. Answered with Done.
+// TakeSnapshot asks a node to take a snapshot of a shard's consensus group now, so that its log is cut. Answered with
+// Done.
 type TakeSnapshot struct {
 	Shard string `json:"shard"`
 }
@@ -488,8 +490,8 @@ type Fetch struct {
 	Segment uint64 `json:"segment"`
 }
 
-// Fetched answers Fetch: canonical entries from the first of the segment on, or if it was compacted its leaf hashes; nothing if
-// this replica lacks them too. Nothing of it is believed before it hashes to what the asker's tree says.
+// Fetched answers Fetch: canonical entries from the first of the segment on, or if it was compacted its leaf hashes;
+// nothing if this replica lacks them too. Nothing of it is believed before it hashes to what the asker's tree says.
 type Fetched struct {
 	Shard   string   `json:"shard"`
 	Segment uint64   `json:"segment"`
@@ -549,9 +551,9 @@ type Notified struct {
 	State   State  `json:"state"`
 }
 
-// Damaged is evidence: a replica found that what is on its disk is not what it wrote. Of entries it serves none of their segment until
-// it is repaired. Blocks are written anew from the tree. A consensus log is told at once, and if it is to be read again, at a boot,
-// the replica joins as a new member.
+// Damaged is evidence: a replica found that what is on its disk is not what it wrote. Of entries it serves none of
+// their segment until it is repaired. Blocks are written anew from the tree. A consensus log is told at once, and if it
+// is to be read again, at a boot, the replica joins as a new member.
 type Damaged struct {
 	Shard   string `json:"shard"`
 	Log     string `json:"log"` // "EU1.3" of entries, "EU1.blocks", "EU1"
@@ -568,8 +570,8 @@ type Repaired struct {
 	From    nodes.ID `json:"from"`
 }
 
-// Halted is evidence: a segment cannot be repaired, since no other replica has what this one lacks. It serves nothing of it, and
-// goes on asking.
+// Halted is evidence: a segment cannot be repaired, since no other replica has what this one lacks. It serves nothing
+// of it, and goes on asking.
 type Halted struct {
 	Shard   string `json:"shard"`
 	Segment uint64 `json:"segment"`

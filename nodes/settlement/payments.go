@@ -63,6 +63,9 @@ func (m *machine) terms(env nodes.Env, p *payment, c *command, e *Entry) (why st
 	if c.Quote.ID == "" {
 		return ""
 	}
+	if p.priced() {
+		return "there is nothing to exchange"
+	}
 	e.Quote = c.Quote
 	return m.take(env, p, &c.Quote)
 }

@@ -8,9 +8,9 @@ import (
 	"faultlab/nodes"
 )
 
-// What two shards owe each other lies on two accounts, @due of the one with the other and the reverse; a payment that is
-// posted everywhere has put an item on both, of opposite amounts. An item whose payment has ended everywhere, and which the other
-// shard has not, is a break. It is taken back by a compensating entry against @suspense.
+// What two shards owe each other lies on two accounts, @due of the one with the other and the reverse; a payment that
+// is posted everywhere has put an item on both, of opposite amounts. An item whose payment has ended everywhere, and
+// which the other shard has not, is a break. It is taken back by a compensating entry against @suspense.
 
 // plant books an item on one side only.
 func (m *machine) plant(env nodes.Env, c *command) {
@@ -74,9 +74,9 @@ func (m *machine) allItems() *Items {
 	return items
 }
 
-// A reconciler is one node's run of a reconciliation, for a client. All its steps can be done again. Shards are asked three
-// times, each time all of them after the last answer of the time before: an item of the first look whose payment is not
-// live at the second has been posted everywhere before the third, so the other side shows it there.
+// A reconciler is one node's run of a reconciliation, for a client. All its steps can be done again. Shards are asked
+// three times, each time all of them after the last answer of the time before: an item of the first look whose payment
+// is not live at the second has been posted everywhere before the third, so the other side shows it there.
 type reconciler struct {
 	client nodes.ID
 	looks  []map[string]*Items // by shard

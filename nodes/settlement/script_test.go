@@ -12,8 +12,9 @@ import (
 	"faultlab/nodes/nodestest"
 )
 
-// The scripts are the ledger's specification. What they show of a node is what it does about payments: each message that
-// reaches who can act on it, and the entries that the leader of a shard writes. Raft and the search for leaders go unseen.
+// The scripts are the ledger's specification. What they show of a node is what it does about payments: each message
+// that reaches who can act on it, and the entries that the leader of a shard writes. Raft and the search for leaders go
+// unseen.
 //
 // Two regions with two ledger nodes each: shards EU1 and EU2, led by e1 and e2, and US1, led by u1.
 func TestScripts(t *testing.T) {

@@ -22,9 +22,9 @@ func (l *ledger) lose(env nodes.Env, s *segment, how string, first, count uint64
 	env.Emit(Damaged{l.shard, l.segmentLog(s.number), s.number, first, count, how})
 }
 
-// recover reads what disk holds of all segments, once the tree has been replaced by a snapshot's: at a boot by the one on
-// disk, of which there is one from the beginning on, or by a leader's. The tree says how many entries there should be and what they hash to; entries that lie beyond are still to be applied, and are kept
-// to be compared with.
+// recover reads what disk holds of all segments, once the tree has been replaced by a snapshot's: at a boot by the one
+// on disk, of which there is one from the beginning on, or by a leader's. The tree says how many entries there should
+// be and what they hash to; entries that lie beyond are still to be applied, and are kept to be compared with.
 func (l *ledger) recover(env nodes.Env) {
 	l.segments = nil
 	last := int64(l.tree.size) - 1
@@ -107,8 +107,8 @@ func (l *ledger) checked(env nodes.Env, s *segment, entries [][]byte) bool {
 	return false
 }
 
-// recoverBlocks reads the blocks back, of which there may be more than have been applied again. What is not as it should be is
-// told, and all are written anew from the tree and the chain.
+// recoverBlocks reads the blocks back, of which there may be more than have been applied again. What is not as it
+// should be is told, and all are written anew from the tree and the chain.
 func (l *ledger) recoverBlocks(env nodes.Env) {
 	_, _, records, err := l.blockLog(env).Read()
 	same := 0
@@ -126,7 +126,8 @@ func (l *ledger) recoverBlocks(env nodes.Env) {
 	l.writeBlocks(env)
 }
 
-// isBlock says whether these bytes are a block with a signature, which is for others to verify: blocks on disk are served to nobody.
+// isBlock says whether these bytes are a block with a signature, which is for others to verify: blocks on disk are
+// served to nobody.
 func (l *ledger) isBlock(rec []byte, n int) bool {
 	return len(rec) > ed25519.SignatureSize && blockHash(rec[:len(rec)-ed25519.SignatureSize]) == l.blocks[n].hash
 }
@@ -159,8 +160,8 @@ func (l *ledger) scrubRest(env nodes.Env) {
 	l.lookAtConsensus(env)
 }
 
-// lookAtConsensus reads the consensus log back. Its records are checked by whoever keeps the disk; what is done about damage is done
-// at the next boot.
+// lookAtConsensus reads the consensus log back. Its records are checked by whoever keeps the disk; what is done about
+// damage is done at the next boot.
 func (l *ledger) lookAtConsensus(env nodes.Env) {
 	if _, _, _, err := env.Disk().Log(l.shard).Read(); err != nil && !l.ill {
 		l.ill = true

@@ -77,8 +77,8 @@ func filled(d *desk, n int) *ledger {
 	return l
 }
 
-// Any byte of any entry, changed on disk while the node runs: the changed entry is never served, the next scrub tells, and a
-// replica that has it all repairs it.
+// Any byte of any entry, changed on disk while the node runs: the changed entry is never served, the next scrub tells,
+// and a replica that has it all repairs it.
 func TestAChangedByteIsNeverServedIsToldAndIsRepaired(t *testing.T) {
 	const size = 3*SegmentSize + 77
 	good := newDesk()
@@ -130,8 +130,8 @@ func TestAChangedByteIsNeverServedIsToldAndIsRepaired(t *testing.T) {
 	}
 }
 
-// At a boot: what cannot be read, what is changed and what is missing is found, and entries that follow are kept until the
-// segment is whole again.
+// At a boot: what cannot be read, what is changed and what is missing is found, and entries that follow are kept until
+// the segment is whole again.
 func TestABootFindsWhatIsWrongAndGoesOnWriting(t *testing.T) {
 	const size = SegmentSize + 100
 	for _, c := range []struct {
@@ -232,8 +232,8 @@ func TestAReplicaThatNobodyCanHelpHalts(t *testing.T) {
 	}
 }
 
-// A bit flips on a disk while its node is down: whatever the node then serves is what the others have, it tells what was wrong
-// at once, and in the end it has everything again.
+// A bit flips on a disk while its node is down: whatever the node then serves is what the others have, it tells what
+// was wrong at once, and in the end it has everything again.
 func TestANodeWithAFlippedBitServesNothingElse(t *testing.T) {
 	ctx := context.Background()
 	told := 0

@@ -25,8 +25,8 @@ func (r *replica) Apply(env nodes.Env, index uint64, data []byte) {
 	}
 }
 
-// Leading is called when this member becomes the leader of the shard, with all that was committed before applied; and when
-// it ceases to be.
+// Leading is called when this member becomes the leader of the shard, with all that was committed before applied; and
+// when it ceases to be.
 func (r *replica) Leading(env nodes.Env, leading bool, _ uint64) {
 	if !leading {
 		r.lead.resign(env)
@@ -73,8 +73,8 @@ type asker struct {
 	ticks   int
 }
 
-// A leader is what only the leader of a shard knows. It is lost with the leadership, and the next one makes its own from the
-// machine.
+// A leader is what only the leader of a shard knows. It is lost with the leadership, and the next one makes its own
+// from the machine.
 type leader struct {
 	*machine
 	n         *node

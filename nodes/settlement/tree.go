@@ -6,9 +6,9 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// A tree is the RFC 6962 tree over a shard's entries: the hashes of all complete subtrees, in the places that package tlog
-// gives them. Of a segment that this replica does not have, only the hash of the whole is known; a proof that needs more
-// fails.
+// A tree is the RFC 6962 tree over a shard's entries: the hashes of all complete subtrees, in the places that package
+// tlog gives them. Of a segment that this replica does not have, only the hash of the whole is known; a proof that
+// needs more fails.
 type tree struct {
 	size   uint64
 	hashes []tlog.Hash // zero where it is not known
