@@ -22,6 +22,17 @@ func one(r *rand.Rand, g Ground) Fault {
 	return Fault{Nodes: []nodes.ID{ids[r.IntN(len(ids))]}}
 }
 
+// keeper is any member of a consensus group: one that keeps something.
+func keeper(r *rand.Rand, g Ground) Fault {
+	ids := only(g.Topology.IDs(), func(id nodes.ID) bool {
+		return slices.ContainsFunc(g.groups(), func(group []nodes.ID) bool { return slices.Contains(group, id) })
+	})
+	if len(ids) == 0 {
+		return Fault{}
+	}
+	return Fault{Nodes: []nodes.ID{ids[r.IntN(len(ids))]}}
+}
+
 // minority is as many members as can be chosen at random such that each group loses no more than it tolerates.
 func minority(r *rand.Rand, g Ground) Fault {
 	ids, chosen := g.Topology.IDs(), map[nodes.ID]bool{}
@@ -65,6 +76,25 @@ func region(r *rand.Rand, g Ground) Fault {
 	}
 	name := regions[r.IntN(len(regions))]
 	return Fault{Nodes: g.Topology.In(name), Aim: name}
+}
+
+// zone is all members of consensus groups that stand in one of several zones: a cloud, where those are clouds.
+func zone(r *rand.Rand, g Ground) Fault {
+	in := map[string][]nodes.ID{}
+	var zones []string
+	for _, m := range g.Topology.Members {
+		if slices.ContainsFunc(g.groups(), func(group []nodes.ID) bool { return slices.Contains(group, m.ID) }) {
+			if in[m.Zone] == nil {
+				zones = append(zones, m.Zone)
+			}
+			in[m.Zone] = append(in[m.Zone], m.ID)
+		}
+	}
+	if len(zones) < 2 {
+		return Fault{}
+	}
+	name := zones[r.IntN(len(zones))]
+	return Fault{Nodes: in[name], Aim: name}
 }
 
 // leader is whoever leads one group when the fault strikes.

@@ -63,10 +63,10 @@ var disk = Kind{
 	form{"slow", damaged(nodes.SlowFsync)},
 )
 
-// damaged is a damage to the disk of one member, or of a minority.
+// damaged is a damage to the disk of one member that keeps something, or of a minority.
 func damaged(how nodes.DamageForm) func(*rand.Rand, Ground) Fault {
 	return func(r *rand.Rand, g Ground) Fault {
-		f := one(r, g)
+		f := keeper(r, g)
 		if few := minority(r, g); len(few.Nodes) > 0 && r.IntN(4) == 0 {
 			f = few
 		}

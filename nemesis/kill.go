@@ -16,4 +16,4 @@ var kill = Kind{
 	Inject: func(ctx context.Context, t Target, f Fault) (func(context.Context) error, Strike, error) {
 		return fell(ctx, t, f, func(ids []nodes.ID) error { return t.kill(ctx, ids) })
 	},
-}.with(form{"one", one}, form{"minority", minority}, form{"all", everyone}, form{"region", region}, form{"leader", leader}, form{"role", role})
+}.with(form{"one", one}, form{"minority", minority}, form{"all", everyone}, form{"region", region}, form{"leader", leader}, form{"role", role}).named(form{"zone", zone})

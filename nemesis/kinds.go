@@ -126,6 +126,20 @@ func (k Kind) with(forms ...form) Kind {
 	return k
 }
 
+// named gives a kind further forms, which are drawn where they are asked for by name and not else: so what a seed draws of
+// the kind without a form stays what it was.
+func (k Kind) named(forms ...form) Kind {
+	usual, others := k.Draw, Kind{Name: k.Name}.with(forms...)
+	k.Forms = append(k.Forms, others.Forms...)
+	k.Draw = func(r *rand.Rand, g Ground, want string) Fault {
+		if slices.Contains(others.Forms, want) {
+			return others.Draw(r, g, want)
+		}
+		return usual(r, g, want)
+	}
+	return k
+}
+
 // has says whether a cluster has a capability.
 func has[T any](cluster any) bool {
 	_, ok := cluster.(T)

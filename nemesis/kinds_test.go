@@ -197,3 +197,20 @@ func TestAFaultIsInjectedAloneToo(t *testing.T) {
 		}
 	}
 }
+
+// Who is in no group stands outside of all zones that are hit: a gateway at the edge of a cloud.
+func TestAZoneIsTheMembersOfGroupsThatStandInIt(t *testing.T) {
+	g := Ground{Topology: nodes.Topology{Members: []nodes.Member{
+		{ID: "l1", Region: "A", Zone: "x"}, {ID: "l2", Region: "B", Zone: "x"}, {ID: "l3", Region: "B", Zone: "y"}, {ID: "l4", Region: "C", Zone: "y"},
+		{ID: "gate", Region: "A", Zone: "x"}, {ID: "other", Region: "C", Zone: "edge"},
+	}}, Groups: [][]nodes.ID{{"l1", "l2", "l3", "l4"}}}
+	for seed := range uint64(20) {
+		f := partition.Draw(rand.New(rand.NewPCG(seed, 0)), g, "zone")
+		if want := map[string][]nodes.ID{"x": {"l1", "l2"}, "y": {"l3", "l4"}}[f.Aim]; !slices.Equal(f.Nodes, want) || len(f.Links) != 2*2*4 {
+			t.Fatalf("zone %q drew %v with links %v", f.Aim, f.Nodes, f.Links)
+		}
+		if f := partition.Draw(rand.New(rand.NewPCG(seed, 0)), g, ""); f.Form == "zone" {
+			t.Fatal("it was drawn without being asked for")
+		}
+	}
+}

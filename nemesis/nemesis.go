@@ -18,9 +18,10 @@ type Fault struct {
 	At   time.Duration `json:"at_ns"`          // since the start of the safety phase
 	For  time.Duration `json:"for_ns"`
 
-	Nodes []nodes.ID `json:"nodes,omitempty"` // the members it is aimed at
-	Role  string     `json:"role,omitempty"`  // or the role ("leader of A1") that chooses them when it strikes, if Nodes is empty
-	Aim   string     `json:"aim,omitempty"`   // its aim in words, for people ("C" of region C); nothing depends on it
+	Nodes []nodes.ID    `json:"nodes,omitempty"`   // the members it is aimed at
+	Role  string        `json:"role,omitempty"`    // or the role ("leader of A1") that chooses them when it strikes, if Nodes is empty
+	Wait  time.Duration `json:"wait_ns,omitempty"` // so long it waits for somebody to have the role; a plan's, since none is drawn with it
+	Aim   string        `json:"aim,omitempty"`     // its aim in words, for people ("C" of region C); nothing depends on it
 
 	Links    []nodes.Link   `json:"links,omitempty"`     // the links it harms, where Kind says so
 	Quality  *nodes.Quality `json:"quality,omitempty"`   // and how
@@ -40,6 +41,8 @@ type Ground struct {
 	Topology nodes.Topology
 	Groups   [][]nodes.ID // the consensus groups, by members
 	Roles    []string     // roles that the lab can resolve: "leader of A1", "coordinator"
+
+	Moments []string // roles that somebody has for a moment only: a plan may name them, none is drawn
 
 	Operations []Operation // what the lab's system can be asked to do
 	Beyond     bool        // faults may take more from a group than it tolerates

@@ -36,7 +36,7 @@ var partition = Kind{
 	form{"link", oneLink},
 	form{"flapping", flapping},
 	form{"leader", cutOffLeader},
-)
+).named(form{"zone", cutOff(zone)})
 
 // cutOff cuts the members that choose chooses, together, from all others, both ways.
 func cutOff(choose func(*rand.Rand, Ground) Fault) func(*rand.Rand, Ground) Fault {

@@ -181,8 +181,8 @@ func (f Fault) validate(g Ground, over time.Duration) error {
 	if err != nil {
 		return err
 	}
-	if f.At < 0 || f.For <= 0 || f.Every < 0 {
-		return errors.New("at_ns and every_ns may not be negative, and for_ns must be more than 0")
+	if f.At < 0 || f.For <= 0 || f.Every < 0 || f.Wait < 0 {
+		return errors.New("at_ns, every_ns and wait_ns may not be negative, and for_ns must be more than 0")
 	}
 	if 0 < f.Every && f.Every < leastEvery {
 		return fmt.Errorf("every_ns is %s: use %s or more", f.Every, leastEvery)
@@ -190,8 +190,8 @@ func (f Fault) validate(g Ground, over time.Duration) error {
 	if f.At > over || f.For > over-f.At {
 		return fmt.Errorf("it lasts %s from %s on, which is beyond the %s of the safety phase", rounded(f.For), rounded(f.At), over)
 	}
-	if f.Role != "" && !slices.Contains(g.Roles, f.Role) {
-		return fmt.Errorf("there is no role %q: use one of [%s]", f.Role, strings.Join(g.Roles, ", "))
+	if roles := slices.Concat(g.Roles, g.Moments); f.Role != "" && !slices.Contains(roles, f.Role) {
+		return fmt.Errorf("there is no role %q: use one of [%s]", f.Role, strings.Join(roles, ", "))
 	}
 	ids := slices.Clone(f.Nodes)
 	for _, l := range f.Links {

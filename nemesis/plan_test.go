@@ -90,7 +90,7 @@ faults:
 func TestAFileThatIsNoPlanIsRefusedByNameAndPlace(t *testing.T) {
 	for text, want := range map[string]string{
 		"": ":1:1: it is empty: a plan begins with format: 1",
-		"format: 1\nfaults:\n- kind: kill\n  when: 3s\n":            ":4:3: \"when\": a fault has no such member: use one of kind, form, at, for, nodes, role, aim, group, links, quality, every, offset, drift_ppm, damage, bin",
+		"format: 1\nfaults:\n- kind: kill\n  when: 3s\n":            ":4:3: \"when\": a fault has no such member: use one of kind, form, at, for, nodes, role, wait, aim, group, links, quality, every, offset, drift_ppm, damage, bin",
 		"format: 1\nfaults:\n- {kind: kill, at: soon}\n":            ":3:20: \"soon\": a duration is written as 200ms or 2.5s",
 		"format: 1\nfaults:\n- {kind: kill, kind: pause}\n":         ":3:16: \"kind\": this member is there twice",
 		"format: 1\nfaults:\n- {kind: slow, links: [a1-b1]}\n":      ":3:24: \"a1-b1\": a link is written as a1>b1",

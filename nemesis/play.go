@@ -44,11 +44,18 @@ func Play(ctx context.Context, t Target, s Schedule, start time.Duration, done f
 	return p
 }
 
+// waitStep is how often a fault that waits for somebody to have its role looks whether there is one.
+const waitStep = time.Millisecond
+
 func (p *Player) strike(ctx context.Context, a *activeFault, start time.Duration) {
 	if p.closed {
 		return
 	}
 	f, w := a.window.Fault, &a.window
+	if _, nobody := p.t.aim(f); nobody != "" && p.t.Now() < start+f.At+min(f.Wait, f.For) {
+		p.t.After(waitStep, func() { p.strike(ctx, a, start) })
+		return
+	}
 	a.struck = true
 	w.Start = p.t.Now()
 	k, ok := Find(f.Kind)

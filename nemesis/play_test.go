@@ -274,3 +274,23 @@ func TestWhatARuntimeDoesToAllAtOnceIsAskedForOnce(t *testing.T) {
 		}
 	}
 }
+
+// A fault that waits strikes as soon as somebody has its role, and if nobody comes to have it, when its time is over.
+func TestAFaultMayWaitForItsRole(t *testing.T) {
+	for _, held := range []time.Duration{0, 1500 * time.Millisecond, time.Minute} {
+		c := newFake()
+		target := c.target()
+		target.Resolve = func(string) []nodes.ID {
+			if c.now < held {
+				return nil
+			}
+			return []nodes.ID{"a1"}
+		}
+		var got Window
+		Play(t.Context(), target, Schedule{{Kind: "kill", Form: "role", Role: "clerk", At: time.Second, For: 3 * time.Second, Wait: time.Second}}, 0, func(_ int, w Window) { got = w })
+		c.run(10 * time.Second)
+		if took := held < 2*time.Second; got.Strike.Took != took || took && (got.Start != max(time.Second, held) || got.End != 4*time.Second) || !took && got.Start != 2*time.Second {
+			t.Errorf("held from %s on: struck from %s to %s: %+v", held, got.Start, got.End, got.Strike)
+		}
+	}
+}

@@ -23,4 +23,4 @@ var wipe = Kind{
 			return nil
 		})
 	},
-}.with(form{"one", one}, form{"minority", minority}, form{"leader", leader}, form{"region", region}, form{"all", everyone})
+}.with(form{"one", one}, form{"minority", minority}, form{"leader", leader}, form{"region", region}, form{"all", everyone}).named(form{"zone", zone})

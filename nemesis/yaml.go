@@ -43,6 +43,7 @@ var faultFields = []field[Fault]{
 		})
 	}, func(f *Fault) any { return orNil(f.Nodes) }},
 	text("role", func(f *Fault) *string { return &f.Role }),
+	duration("wait", func(f *Fault) *time.Duration { return &f.Wait }),
 	text("aim", func(f *Fault) *string { return &f.Aim }),
 	text("group", func(f *Fault) *string { return &f.Group }),
 	{"links", func(f *Fault, n *yaml.Node) error {

@@ -9,8 +9,9 @@ import (
 	"faultlab/labs/maelstrom"
 	"faultlab/labs/multimaster"
 	"faultlab/labs/queue"
+	"faultlab/labs/settlement"
 )
 
 func main() {
-	os.Exit(cmd.Main(slices.Insert(maelstrom.Labs(), 0, multimaster.Lab(), queue.Lab())...))
+	os.Exit(cmd.Main(slices.Insert(maelstrom.Labs(), 0, multimaster.Lab(), queue.Lab(), settlement.Lab())...))
 }

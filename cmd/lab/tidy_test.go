@@ -33,6 +33,8 @@ var arrows = []struct {
 	{"labs", []string{"checker", "checker/*", "nemesis", "nodes", "nodes/wire"}},
 	{"checker", []string{"checker/*"}},
 	{"checker/history", nil},
+	{"checker/merkle", nil},
+	{"checker/ledger", []string{"checker/merkle"}},
 	{"checker/*", []string{"checker/history"}},
 	{"nemesis", []string{"nodes", "nodes/wire"}},
 	{"nodes/cluster/docker", []string{"nodes", "nodes/wire", "nodes/host", "nodes/cluster/live", "nodes/cluster/docker/holder"}},

@@ -22,6 +22,7 @@ package raftlog
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -239,6 +240,24 @@ func (g *Group) Leading() bool { return g.leading }
 
 // Term returns the highest term that this member has seen.
 func (g *Group) Term() uint64 { return g.hard.Term }
+
+// Holders returns the voters that have the entry at index on disk as far as this one, the leader, knows: itself, and those
+// that have said so in its term. That it has it itself is true behind the next Sync, as is all that it says.
+func (g *Group) Holders(index uint64) []nodes.ID {
+	if !g.leader {
+		return nil
+	}
+	var ids []uint64
+	if last, _ := g.storage.LastIndex(); last >= index {
+		ids = append(ids, g.id)
+	}
+	for id, match := range g.matched {
+		if match >= index && slices.Contains(g.conf.Voters, id) {
+			ids = append(ids, id)
+		}
+	}
+	return g.names(ids)
+}
 
 // Applied returns the index of the last entry that the machine's state contains.
 func (g *Group) Applied() uint64 { return g.applied }

@@ -75,6 +75,29 @@ func TestALeaderCutOffStepsDownAndItsReadsFail(t *testing.T) {
 	}
 }
 
+func TestALeaderKnowsWhoHoldsAnEntry(t *testing.T) {
+	c := start(t, 3, 3, 3, nil, false)
+	leader := c.leader()
+	c.fill(leader, "a", 3)
+	c.run(time.Second)
+	g := c.hosts[leader].group
+	if got := g.Holders(g.Applied()); !slices.Equal(got, []nodes.ID{"n1", "n2", "n3"}) {
+		t.Errorf("in calm %v hold the last entry", got)
+	}
+	heal := c.cut([]nodes.ID{"n3"}, others("n3"))
+	c.fill(leader, "b", 3)
+	if got := g.Holders(g.Applied()); !slices.Equal(got, []nodes.ID{"n1", "n2"}) {
+		t.Errorf("while n3 is cut off %v hold the last entry", got)
+	}
+	if got := g.Holders(g.Applied() + 1); len(got) > 0 {
+		t.Errorf("%v hold an entry that does not exist", got)
+	}
+	heal()
+	if got := c.hosts["n2"].group.Holders(1); got != nil {
+		t.Errorf("a follower says that %v hold an entry", got)
+	}
+}
+
 func TestUncommittedEntriesOfADeposedLeaderAreOverwritten(t *testing.T) {
 	c := start(t, 4, 3, 3, nil, false)
 	old := c.leader()
