@@ -2,6 +2,8 @@ package cmd
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -18,7 +20,8 @@ func (a *app) checkCommand() *cobra.Command {
 		Use:   "check [RUN] | check --model M FILE...",
 		Short: "Judge a saved run again, or anybody's history",
 		Long: `check reads a run folder, judges it again and prints the verdicts, with the exit status
-of lab run. RUN is a run folder; without it, the last one. It changes no file.
+of lab run. RUN is a run folder; without it, the last one. It changes no file. What nodes
+left on their disks is audited too, where the lab knows how: F1 and so on are those verdicts.
 
 With --model it judges histories by that model: files of Jepsen's tools, as EDN or JSON,
 or of this one, plain or packed with gzip, or run folders. It prints a line for each file,
@@ -56,7 +59,7 @@ read and nobody writes it.`,
 				return err
 			}
 			defer out.discard()
-			run, _, _, err := a.load(dir)
+			run, lab, _, err := a.load(dir)
 			if err != nil {
 				return err
 			}
@@ -64,6 +67,11 @@ read and nobody writes it.`,
 			if err != nil {
 				return err
 			}
+			disks, err := disksOf(run, dir)
+			if err != nil {
+				return err
+			}
+			run.Audit(lab, disks)
 			out.say("judged from the files of " + dir)
 			if err := out.print(shown{run: run, folder: dir, command: a.name + " replay " + quoted(dir), notes: []string{note}}); err != nil {
 				return err
@@ -75,6 +83,27 @@ read and nobody writes it.`,
 	out.flags(c)
 	ask.flags(c)
 	return c
+}
+
+// disksOf reads what the nodes of a run left on their disks, in the order of the topology; none if that was not saved.
+func disksOf(run *labs.Run, dir string) ([]labs.Disk, error) {
+	p, err := placeNamed(run.Options.On)
+	if err != nil || p.disk == nil || run.Options.Image != "" || len(run.Options.Program) > 0 {
+		return nil, err
+	}
+	var all []labs.Disk
+	for _, id := range run.Topology.IDs() {
+		folder := labs.DiskFolder(dir, id)
+		logs, err := p.disk(folder)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, badly("%s: %w", dir, err)
+		}
+		all = append(all, labs.Disk{Node: id, Files: os.DirFS(folder), Logs: logs})
+	}
+	return all, nil
 }
 
 // sameResults says whether a run that was judged again came to what its folder says.

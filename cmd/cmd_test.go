@@ -275,6 +275,19 @@ func TestASavedRunIsCheckedReplayedAndReported(t *testing.T) {
 			t.Errorf("status %d:\n%s", status, out)
 		}
 	})
+	t.Run("check has the disks audited", func(t *testing.T) {
+		l := register.Lab()
+		l.Audits = []labs.Audit{{ID: "F1", Name: "kept", Statement: "All is there.", Check: func(run *labs.Run, disks []labs.Disk) history.Result {
+			if len(disks) != len(run.Topology.Members) || len(disks[0].Logs) == 0 || len(disks[0].Logs[0].Records) == 0 {
+				t.Errorf("%d disks, and not those of %v", len(disks), run.Topology.IDs())
+			}
+			return history.Refuted(nil, "there is dust on the disk of %s", disks[0].Node)
+		}}}
+		status, out, _ := labOf(t, t.Context(), l, screen{width: 80}, "check", dir)
+		if status != Failed || !strings.Contains(out, "F1 ") || !strings.Contains(out, "there is dust on the disk of ") {
+			t.Errorf("status %d:\n%s", status, out)
+		}
+	})
 	t.Run("check refuses a history that was cut short", func(t *testing.T) {
 		if err := os.CopyFS("cut", os.DirFS(dir)); err != nil {
 			t.Fatal(err)

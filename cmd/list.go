@@ -48,6 +48,9 @@ var lists = []struct {
 			for _, g := range l.Promises(t, labs.Demands{}) {
 				rows = append(rows, entry{"  " + g.ID + " " + g.Name, g.Statement})
 			}
+			for _, audit := range l.Audits {
+				rows = append(rows, entry{"  " + audit.ID + " " + audit.Name, audit.Statement + " (By lab check RUN, from the disks.)"})
+			}
 			p.entries(rows)
 			for _, x := range l.Messages {
 				for _, text := range wrap(x.About+":", p.s.width-2) {

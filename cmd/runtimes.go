@@ -8,6 +8,7 @@ import (
 	"faultlab/nodes/cluster/docker"
 	"faultlab/nodes/cluster/process"
 	"faultlab/nodes/cluster/sim"
+	"faultlab/nodes/host"
 )
 
 // A place is a runtime: where nodes can run.
@@ -22,6 +23,8 @@ type place struct {
 	kind    labs.Cluster // of its clusters: a nil one, to ask what faults it can do
 	// check says why it cannot work on this machine, and of harm to links why that alone cannot; nil if it works anywhere.
 	check func(context.Context) (about string, refuses func(nodes.Quality) error, err error)
+	// disk reads the folder that its clusters save of one node's disk.
+	disk func(folder string) ([]nodes.StoredLog, error)
 	// image is the same place with nodes of an image that somebody else made; nil if it knows no images.
 	image func(ref string) place
 }
@@ -32,6 +35,7 @@ var places = []place{
 		name: "sim", about: "simulated (--on docker for real containers)",
 		start: func(s nodes.Spec) (labs.Cluster, error) { return sim.Start(s) },
 		kind:  (*sim.Cluster)(nil),
+		disk:  sim.ReadDisk,
 	},
 	{
 		name: "process", about: "real processes (one for each node, on real time; the lab carries their messages)",
@@ -53,6 +57,7 @@ var places = []place{
 		kind:    (*process.Own)(nil),
 		foreign: (*process.Cluster)(nil),
 		check:   checkProcess,
+		disk:    host.ReadDisk,
 	},
 	{
 		name: "docker", about: "real containers (a process for each node, on real time, with a real network and disk)",
@@ -66,6 +71,7 @@ var places = []place{
 		real:  true,
 		kind:  (*docker.Cluster)(nil),
 		check: checkDocker,
+		disk:  host.ReadDisk,
 		image: imageOnDocker,
 	},
 }

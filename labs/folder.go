@@ -36,6 +36,11 @@ func Files() []string { return []string{runFile, historyFile, eventsFile, Result
 // Repeated are those of them that two runs of one seed by one build have the same, to the byte.
 func Repeated() []string { return []string{historyFile, eventsFile, ResultsFile} }
 
+// DiskFolder is where the folder of a run has what was on a node's disk, if its runtime saves that.
+func DiskFolder(dir string, id nodes.ID) string {
+	return filepath.Join(dir, nodesFolder, string(id), "disk")
+}
+
 // An Origin is how a run came to be, as far as it says nothing about its result.
 type Origin struct {
 	Started time.Time

@@ -45,6 +45,9 @@ type Lab struct {
 	// Models are the words that Demands.Consistency may be, the default first; none if it takes no such demand.
 	Models []string
 
+	// Audits judge what is left on disks.
+	Audits []Audit
+
 	Faults   []string // what --nemesis all draws from: kinds, or kinds with a form, "power-loss:all"
 	Defaults Defaults
 }

@@ -19,6 +19,17 @@ type Spec struct {
 	Program []string
 }
 
+// A StoredLog is what a saved file holds of a log of a node's Disk, read without the node. Damage says that something is
+// not as it was written, and where; then the rest is what lies before it.
+type StoredLog struct {
+	Name     string // as the node called it
+	File     string // below the node's disk folder
+	Snapshot []byte // nil if there is none
+	First    uint64 // number of the first record
+	Records  [][]byte
+	Damage   error
+}
+
 // An Observer is told what nodes say of themselves. Times are since the start of the cluster. Calls come one at a time,
 // in the order of time.
 type Observer interface {

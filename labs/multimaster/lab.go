@@ -35,6 +35,7 @@ func Lab() labs.Lab {
 		Operations: operations,
 		Resolve:    resolve,
 		Guarantees: guarantees,
+		Audits:     []labs.Audit{replays()},
 		// The cut of a region has two turns, for A2 to A5 speak of little else; "hard=100" is as hard as ever.
 		Faults: []string{
 			"partition", "partition:region", "partition:region:hard=100", "kill", "power-loss", "pause", "slow", "reorder", "loss", "lost-reply", "clock",

@@ -660,3 +660,56 @@ func BenchmarkAppend(b *testing.B) {
 		b.Fatal(d.err)
 	}
 }
+
+func TestADiskIsReadWithoutItsNode(t *testing.T) {
+	b := newBench(t, "group/1", "other")
+	for i := range 5 {
+		b.append("group/1", fmt.Sprint("one ", i))
+		b.append("other", fmt.Sprint("other ", i))
+	}
+	b.sync()
+	b.snapshot("group/1", 3, "snapped")
+	b.sync()
+	b.append("other", "not synced")
+	b.kill()
+	look := func() []nodes.StoredLog {
+		t.Helper()
+		logs, err := ReadDisk(b.dir)
+		b.must(err)
+		if len(logs) != 2 || logs[0].Name != "group/1" || logs[1].Name != "other" {
+			t.Fatalf("%+v", logs)
+		}
+		return logs
+	}
+	for i, want := range []string{`"snapped" 4 ["one 3" "one 4"]`, `"" 1 ["other 0" "other 1" "other 2" "other 3" "other 4" "not synced"]`} {
+		l := look()[i]
+		if got := fmt.Sprint(version{l.Snapshot, l.First, l.Records}); got != want || l.Damage != nil {
+			t.Errorf("%s holds %s, %v; want %s", l.Name, got, l.Damage, want)
+		}
+	}
+	for i, l := range look() {
+		name := filepath.Join(b.dir, l.File)
+		text, err := os.ReadFile(name)
+		b.must(err)
+		synced := len(text)
+		if l.Name == "other" {
+			synced -= frameSize + len("not synced")
+		}
+		for at := range synced {
+			bad := slices.Clone(text)
+			bad[at] ^= 4
+			b.must(os.WriteFile(name, bad, 0o666))
+			if look()[i].Damage == nil {
+				t.Errorf("byte %d of %s is not as it was, and nobody says so", at, l.File)
+			}
+		}
+		b.must(os.Remove(name))
+		if _, err := ReadDisk(b.dir); err != nil {
+			t.Error(err)
+		}
+		if look()[i].Damage == nil {
+			t.Errorf("%s is gone, and nobody says so", l.File)
+		}
+		b.must(os.WriteFile(name, text, 0o666))
+	}
+}

@@ -57,17 +57,26 @@ func logName(dir, stem string, gen uint64) string {
 // generations lists the logs of a folder: by stem, their generations from the lowest. Files that are not whole are
 // deleted.
 func generations(dir string) (map[string][]uint64, error) {
+	found, unwhole, err := listed(dir)
+	for _, name := range unwhole {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			return nil, err
+		}
+	}
+	return found, err
+}
+
+// listed is the same, and the names of files that are not whole.
+func listed(dir string) (found map[string][]uint64, unwhole []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	found := map[string][]uint64{}
+	found = map[string][]uint64{}
 	for _, e := range entries {
 		name := e.Name()
 		if strings.HasSuffix(name, tmpSuffix) {
-			if err := os.Remove(filepath.Join(dir, name)); err != nil {
-				return nil, err
-			}
+			unwhole = append(unwhole, name)
 			continue
 		}
 		base, isLog := strings.CutSuffix(name, logSuffix)
@@ -80,7 +89,7 @@ func generations(dir string) (map[string][]uint64, error) {
 	for _, gens := range found {
 		slices.Sort(gens)
 	}
-	return found, nil
+	return found, unwhole, nil
 }
 
 // syncDir makes the names in a folder durable. Where that cannot be done, on Windows, it need not be.

@@ -3,9 +3,12 @@ package sim
 import (
 	"bytes"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"faultlab/nodes"
 )
 
 // SaveDisks writes each log of each node to the file DIR/<node>/disk/<log>, in the format of WriteLog: all that is
@@ -28,6 +31,32 @@ func (c *Cluster) SaveDisks(dir string) error {
 		}
 	}
 	return nil
+}
+
+// ReadDisk reads the logs of one node that SaveDisks wrote, DIR being the node's folder disk, in the order of their files.
+// The error says that a file cannot be read at all, or is none of SaveDisks.
+func ReadDisk(dir string) ([]nodes.StoredLog, error) {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("sim: read disk: %w", err)
+	}
+	var all []nodes.StoredLog
+	for _, f := range files {
+		text, err := os.ReadFile(filepath.Join(dir, f.Name()))
+		if err != nil {
+			return nil, fmt.Errorf("sim: read disk: %w", err)
+		}
+		name, err := url.PathUnescape(f.Name())
+		if err != nil {
+			return nil, fmt.Errorf("sim: read disk: %s is no name of a log: %w", f.Name(), err)
+		}
+		l, err := ReadLog(text)
+		if err == nil && l.Torn > 0 { // SaveDisks writes whole frames
+			err = fmt.Errorf("log file: the last %d of %d bytes: %w", l.Torn, len(text), ErrDamaged)
+		}
+		all = append(all, nodes.StoredLog{Name: name, File: f.Name(), Snapshot: l.Snapshot, First: l.First, Records: l.Records, Damage: err})
+	}
+	return all, nil
 }
 
 func (l *log) file() LogFile {
