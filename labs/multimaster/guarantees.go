@@ -99,6 +99,11 @@ func guarantees(t nodes.Topology) []labs.Guarantee {
 				checker.Invariant[ward]{View: wardView, Holds: ward.covered},
 			},
 		}, {
+			ID: "O11", Name: "analytics-replica",
+			Statement: "Each query of an analytics replica sees a committed prefix, cut at one watermark over all ranges; a session never sees one go back; and while nothing is wrong it holds all that was acknowledged longer than 3 s before.",
+			Under:     everything,
+			Checker:   checker.Func(j.analytics),
+		}, {
 			ID: "O12", Name: "range-move",
 			Statement: "A key has one owner at a time: once it was served under an epoch, nothing that begins later is served under a lower one, wherever ranges are moved and split.",
 			Under:     everything, Exercised: movesRange,
@@ -152,6 +157,11 @@ func guarantees(t nodes.Topology) []labs.Guarantee {
 					Served: answered, Settle: electedWithin, AtLeast: 3, Least: 1500 * time.Millisecond,
 				}.Check(h)
 			}),
+		}, {
+			ID: "A6", Name: "available-analytics",
+			Statement: "While one region is cut off, 99 % of the queries that clients of the other regions make of analytics replicas are answered, as of a watermark that stands still, with no gap over 2 s.",
+			Under:     everything, Exercised: labs.CutsRegion,
+			Checker: replicasAvailable(),
 		}, {
 			ID: "R1", Name: "recovers",
 			Statement: "Within 10 s of the last heal every range serves the clients of every region, and from then on 99 % of all transactions are answered; no lock is left.",

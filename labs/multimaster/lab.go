@@ -1,5 +1,5 @@
 // Package multimaster is the lab of the multi-region multi-master OLTP store in nodes/multimaster: its topology, what
-// clients ask of it, and its promises O1 to O10 and O12 with their availability and recovery. README.md says them in
+// clients ask of it, and its promises O1 to O12 with their availability and recovery. README.md says them in
 // words.
 package multimaster
 
@@ -76,7 +76,7 @@ func resolve(h *history.History, role string) []nodes.ID {
 // outcome says what a reply means: the store answers only what it knows.
 func outcome(_, out any) history.Outcome {
 	switch out.(type) {
-	case mm.TxnOK, mm.Done, mm.Fenced:
+	case mm.TxnOK, mm.Done, mm.Fenced, mm.Scanned, mm.Aggregated:
 		return history.OK
 	case mm.TxnAborted:
 		return history.Failed

@@ -89,6 +89,8 @@ type debt struct {
 	final   bool     // the keys that are still in use have been added
 	last    []string // what it read last, to be read again if that did not succeed
 	router  nodes.ID // the last one that answered
+	seen    uint64   // the highest watermark that a query was answered as of
+	queried bool     // a query was answered just now
 	banks   [][]string
 }
 
@@ -141,6 +143,8 @@ func (w *workload) Next(c *labs.Client, phase history.Phase) (labs.Request, bool
 		if c.ID == "c1" {
 			return w.fund(c), true
 		}
+	} else if d.queried && c.Rand.IntN(2) == 0 {
+		return w.analyse(c), true
 	} else if n := c.Rand.IntN(1000); n < 50 {
 		return w.bank(c), true
 	}
@@ -163,11 +167,13 @@ func (w *workload) Next(c *labs.Client, phase history.Phase) (labs.Request, bool
 	case n < 195: // across regions
 		other := w.layout.Ranges[c.Rand.IntN(len(w.layout.Ranges))].Name
 		return w.request(c, w.list(c.Rand, here, other)), true
-	case n < 255:
+	case n < 275:
 		return w.request(c, w.list(c.Rand, surviving)), true
-	case n < 325: // in another region
+	case n < 345: // in another region
 		other := w.layout.Ranges[c.Rand.IntN(len(w.layout.Ranges))].Name
 		return w.request(c, w.list(c.Rand, other)), true
+	case n < 365:
+		return w.analyse(c), true
 	}
 	return w.request(c, w.list(c.Rand, here)), true
 }
@@ -333,6 +339,11 @@ func (w *workload) Done(c *labs.Client, op *history.Op) {
 		w.funded = true
 	}
 	d := w.debt(c.ID)
+	if isQuery(op) {
+		d.seen = max(d.seen, watermark(op.Out))
+		d.queried = op.Outcome == history.OK
+		return
+	}
 	if op.Outcome != history.OK {
 		d.owe(w.layout, d.last)
 	}

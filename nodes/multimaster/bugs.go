@@ -4,21 +4,24 @@ import "faultlab/nodes"
 
 // The known mistakes. Each is one branch in the code, where the real mistake was made.
 const (
-	readLocal        = "read-local-no-quorum"
-	readPastLocks    = "read-past-locks"
-	iteratesMap      = "apply-iterates-map"
-	blindRetry       = "blind-retry-on-conflict"
-	retryAsNew       = "retry-unknown-as-new"
-	dedupInMemory    = "dedup-in-memory"
-	decideBeforeLog  = "decide-before-log"
-	voteNotPersisted = "vote-not-persisted"
-	noGlobalOrder    = "no-global-order-across-groups"
-	stuckElection    = "stuck-election"
-	rejoinsAsVoter   = "reformat-rejoins-as-voter"
-	serveBeforeMove  = "serve-before-move-ts"
-	serveAfterMove   = "serve-after-move"
-	noWriteFence     = "no-write-fence"
-	leaseOnWallClock = "lease-on-wall-clock"
+	readLocal          = "read-local-no-quorum"
+	readPastLocks      = "read-past-locks"
+	iteratesMap        = "apply-iterates-map"
+	blindRetry         = "blind-retry-on-conflict"
+	retryAsNew         = "retry-unknown-as-new"
+	dedupInMemory      = "dedup-in-memory"
+	decideBeforeLog    = "decide-before-log"
+	voteNotPersisted   = "vote-not-persisted"
+	noGlobalOrder      = "no-global-order-across-groups"
+	stuckElection      = "stuck-election"
+	rejoinsAsVoter     = "reformat-rejoins-as-voter"
+	serveBeforeMove    = "serve-before-move-ts"
+	serveAfterMove     = "serve-after-move"
+	noWriteFence       = "no-write-fence"
+	leaseOnWallClock   = "lease-on-wall-clock"
+	visibleOnArrival   = "replica-visibility-by-arrival"
+	closesOverPrepared = "replica-closes-over-prepared"
+	forgetsSession     = "replica-forgets-session"
 )
 
 var bugs = []nodes.Bug{
@@ -82,5 +85,17 @@ var bugs = []nodes.Bug{
 		Name:    leaseOnWallClock,
 		About:   "a leader that was confirmed of late answers reads without asking, until a time of its wall clock (YugabyteDB #975)",
 		Refutes: []string{"O1", "O2"}, Nemesis: "clock:jump:offset=20s,partition:leader", Seeds: 4,
+	}, {
+		Name:    visibleOnArrival,
+		About:   "an analytics replica shows what has arrived of each range, and not all of them as of one watermark (RDS PostgreSQL 17.4)",
+		Refutes: []string{"O11"}, Seeds: 1,
+	}, {
+		Name:    closesOverPrepared,
+		About:   "a range says that it is closed at a mark while a transaction is prepared in it that may yet get it, so a replica shows one part without the other",
+		Refutes: []string{"O11"}, Seeds: 2,
+	}, {
+		Name:    forgetsSession,
+		About:   "an analytics replica answers from a watermark below the one that the session has seen at another replica",
+		Refutes: []string{"O11"}, Seeds: 2,
 	},
 }

@@ -21,6 +21,7 @@ type command struct {
 	Epoch uint64   `cbor:"15,keyasint,omitempty"`
 	To    string   `cbor:"16,keyasint,omitempty"`
 	State []byte   `cbor:"17,keyasint,omitempty"`
+	Mark  uint64   `cbor:"18,keyasint,omitempty"`
 }
 
 type kind uint8
@@ -28,20 +29,21 @@ type kind uint8
 const (
 	execute kind = iota + 1 // ID, Ops: a transaction of this range alone
 	begin                   // ID, Ops, Priority, Parts: a record, pending
-	decide                  // ID, Attempt, Commit, Reply: the record's outcome; or, with Again and Parts, the next attempt
+	decide                  // ID, Attempt, Commit, Reply, Mark: the record's outcome; or, with Again and Parts, the next attempt
 	forget                  // IDs: records whose participants have all been told
 	prepare                 // ID, Attempt, Ops, Priority, Coordinator, Keys: lock this range's part
-	resolve                 // ID, Attempt, Commit, Coordinator: the outcome of a prepared part
+	resolve                 // ID, Attempt, Commit, Coordinator, Mark: the outcome of a prepared part
 	fence                   // Epoch: nothing is done under a lower epoch any more
 	seal                    // Epoch, To: the group To is to own the range from that epoch on, and this one nothing does to it
 	adopt                   // Epoch, State: this group owns the range
 	release                 // Epoch: the new owner has all there is
 	split                   // Epoch, To: the keys from To on are a range of their own
+	raise                   // Mark: what follows gets a higher one
 )
 
 // pack says what a command is in the log.
 func (c *command) pack(p *pack.Pack) {
-	more := len(c.Parts) > 0 || c.Epoch > 0
+	more := len(c.Parts) > 0 || c.Epoch > 0 || c.Mark > 0
 	p.Octet((*byte)(&c.Kind))
 	p.Flag(&c.Commit)
 	p.Flag(&c.Again)
@@ -63,6 +65,7 @@ func (c *command) pack(p *pack.Pack) {
 		state := string(c.State)
 		p.Text(&state)
 		c.State = []byte(state)
+		p.Number(&c.Mark)
 	}
 }
 

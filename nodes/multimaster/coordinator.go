@@ -25,6 +25,8 @@ type drive struct {
 	silent  bool // nothing was heard since messages were last sent again
 	hops    int  // redirections followed since the last tick
 
+	mark uint64 // the highest of its votes
+
 	late *command // by mistake: a decision that was told and is yet to be put in the log
 }
 
@@ -66,7 +68,7 @@ func (l *leader) sendTo(env nodes.Env, d *drive, i int) {
 			Range: p, Coordinator: l.name, ID: d.r.ID, Attempt: d.r.Attempt, Priority: d.r.Priority, Keys: d.keys(i), Ops: d.r.Ops,
 		})
 	default:
-		l.sendResolve(env, p, d.r.ID, d.r.Attempt, d.r.State == committed)
+		l.sendResolve(env, p, d.r.ID, d.r.Attempt, d.r)
 	}
 }
 
@@ -85,8 +87,13 @@ func (l *leader) redirected(env nodes.Env, name string) {
 	}
 }
 
-func (l *leader) sendResolve(env nodes.Env, to string, id ID, attempt uint64, commit bool) {
-	env.Send(l.n().leaderOf(to), Resolve{Range: to, Coordinator: l.name, ID: id, Attempt: attempt, Commit: commit})
+// sendResolve tells a participant that an attempt committed, as r says; or that it is over, without r.
+func (l *leader) sendResolve(env nodes.Env, to string, id ID, attempt uint64, r *record) {
+	o := Resolve{Range: to, Coordinator: l.name, ID: id, Attempt: attempt}
+	if r != nil && r.State == committed {
+		o.Commit, o.Mark = true, r.Mark
+	}
+	env.Send(l.n().leaderOf(to), o)
 }
 
 func (l *leader) find(id ID) *drive {
@@ -114,7 +121,7 @@ func (l *leader) askPrepare(env nodes.Env, p Prepare) {
 }
 
 func (l *leader) askResolve(env nodes.Env, r Resolve) {
-	l.propose(env, &command{Kind: resolve, ID: r.ID, Attempt: r.Attempt, Commit: r.Commit, Coordinator: r.Coordinator})
+	l.propose(env, &command{Kind: resolve, ID: r.ID, Attempt: r.Attempt, Commit: r.Commit, Coordinator: r.Coordinator, Mark: r.Mark})
 }
 
 // vote and resolved answer the coordinator; called as the machine applies, l is nil on a follower.
@@ -155,6 +162,7 @@ func (l *leader) onVote(env nodes.Env, v Vote) {
 	case v.Yes:
 		d.done[i] = true
 		l.take(d, i, v.Results)
+		d.mark = max(d.mark, v.Mark)
 		if !slices.Contains(d.done, false) {
 			l.decideNow(env, d, command{Commit: true, Reply: Reply{Results: d.results}})
 		}
@@ -181,10 +189,13 @@ func (l *leader) take(d *drive, i int, results []Result) {
 func (l *leader) decideNow(env nodes.Env, d *drive, c command) {
 	d.decided = true
 	c.Kind, c.ID, c.Attempt = decide, d.r.ID, d.r.Attempt
+	if c.Commit {
+		c.Mark = d.mark + 1
+	}
 	if l.bug == decideBeforeLog && c.Commit {
 		l.reply(env, c.ID, c.Reply)
 		for _, p := range d.parts {
-			l.sendResolve(env, p, c.ID, c.Attempt, true)
+			l.sendResolve(env, p, c.ID, c.Attempt, &record{State: committed, Mark: c.Mark})
 		}
 		d.late = &c
 		return
@@ -199,7 +210,7 @@ func (l *leader) again(env nodes.Env, r *record) {
 	}
 	d := l.find(r.ID)
 	for _, p := range d.parts {
-		l.sendResolve(env, p, r.ID, r.Attempt-1, false)
+		l.sendResolve(env, p, r.ID, r.Attempt-1, nil)
 	}
 	if !slices.Equal(d.parts, r.Parts) {
 		d.with(r.Parts)
@@ -243,13 +254,13 @@ func (l *leader) onQuery(env nodes.Env, from nodes.ID, q Query) {
 		// Nobody prepares before there is a record, so it is over and was forgotten, or this is no longer the leader.
 		l.group.log.Read(env, func(env nodes.Env, ok bool) {
 			if lead := l.lead; ok && lead != nil && lead.records[q.ID] == nil {
-				lead.sendResolve(env, q.Participant, q.ID, q.Attempt, false)
+				lead.sendResolve(env, q.Participant, q.ID, q.Attempt, nil)
 			}
 		})
 	case q.Attempt < r.Attempt:
-		l.sendResolve(env, q.Participant, q.ID, q.Attempt, false)
+		l.sendResolve(env, q.Participant, q.ID, q.Attempt, nil)
 	case r.State != pending:
-		l.sendResolve(env, q.Participant, q.ID, q.Attempt, r.State == committed)
+		l.sendResolve(env, q.Participant, q.ID, q.Attempt, r)
 	default:
 		if d := l.find(q.ID); !d.decided {
 			env.Reached("multi-master: a participant forced an abort")

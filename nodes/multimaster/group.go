@@ -17,6 +17,7 @@ type group struct {
 	log     *raftlog.Group
 	ranges  map[string]*machine
 	order   []string // their names, sorted
+	index   uint64   // the last entry that was applied
 	leading bool
 	lease   time.Time // by mistake: until then a read needs no majority
 }
@@ -53,6 +54,7 @@ func (g *group) found() {
 
 // Apply does one entry of the log.
 func (g *group) Apply(env nodes.Env, index uint64, data []byte) {
+	g.index = index
 	c := decodeCommand(data)
 	if c.Range == "" {
 		c.Range = g.Name
@@ -85,13 +87,14 @@ func (g *group) sum() uint64 {
 // put adds a range, or takes it in in place of what was left of it.
 func (g *group) put(m *machine) {
 	m.group = g
+	m.feed.since = g.index
 	if g.ranges[m.name] == nil {
 		i, _ := slices.BinarySearch(g.order, m.name)
 		g.order = slices.Insert(g.order, i, m.name)
 	}
 	g.ranges[m.name] = m
 	g.n.settle(m.name)
-	g.n.layout.Learn(m.name, m.epoch, m.home())
+	g.n.learn([]Place{m.place()})
 }
 
 // busy says whether a tick may be needed.
@@ -136,6 +139,7 @@ type leader struct {
 	spreading int              // ticks for which the range is to be moved to the group spreadTo, as it was split off a hot one
 	spreadTo  string
 	heat      heat
+	raising   uint64 // the mark that was proposed last
 }
 
 // A read is a read-only transaction that has its read point and waits for locks.

@@ -29,6 +29,7 @@ type machine struct {
 	stage    stage
 	target   string  // the group that it went to, or is going to
 	children []Place // what was split off it, as it was then
+	mark     uint64  // what is done here alone gets the next one: see feed.go
 	store    store
 	sessions map[string]*session
 	prepared map[ID]*part
@@ -36,6 +37,7 @@ type machine struct {
 	queue    []waiter // in the order of the log
 	records  map[ID]*record
 
+	feed   feed // its last changes, for analytics replicas; not part of the state
 	group  *group
 	lead   *leader // what only a leader knows and does; nil on a follower
 	quiet  int     // ticks since a sealed range was last handed over
@@ -60,6 +62,7 @@ type part struct {
 	Priority    int64
 	Coordinator string
 	Ops         []Op
+	Mark        uint64 // of the range, when it was prepared
 	keys        []string
 	ticks       int // how long this leader has held it
 }
@@ -79,6 +82,7 @@ type record struct {
 	Attempt  uint64
 	State    state
 	Reply    Reply
+	Mark     uint64 // of what it writes, once committed
 }
 
 type state uint8
@@ -143,12 +147,14 @@ func (m *machine) apply(env nodes.Env, c *command) {
 		m.seal(env, c)
 	case split:
 		m.split(env, c)
+	case raise:
+		m.raise(c.Mark)
 	}
 }
 
 // sum adds up the whole state, in no order.
 func (m *machine) sum() uint64 {
-	sum := m.store.sum
+	sum := m.store.sum + pack.Mix(m.mark)
 	add := func(id ID, parts ...uint64) {
 		h := pack.Mix(pack.Hash(id.Session) ^ pack.Mix(id.Number))
 		for _, p := range parts {
@@ -157,7 +163,7 @@ func (m *machine) sum() uint64 {
 		sum += h
 	}
 	for id, p := range m.prepared {
-		add(id, p.Attempt)
+		add(id, p.Attempt, p.Mark)
 	}
 	for _, s := range m.sessions {
 		parts := []uint64{1, s.prepared, s.attempt}
@@ -170,7 +176,7 @@ func (m *machine) sum() uint64 {
 		add(ID{s.name, s.number}, parts...)
 	}
 	for id, r := range m.records {
-		add(id, 2, r.Attempt, uint64(r.State), pack.Hash(r.Reply.Abort))
+		add(id, 2, r.Attempt, uint64(r.State), pack.Hash(r.Reply.Abort), r.Mark)
 	}
 	for i, w := range m.queue {
 		add(w.command.ID, 3, uint64(i), w.command.Attempt)
@@ -254,7 +260,7 @@ func (m *machine) try(env nodes.Env, w waiter) bool {
 	case wait:
 		return false
 	case c.Kind == execute:
-		results, abort := m.store.run(c.Ops, false)
+		results, abort := m.write(c.Ops, m.mark+1)
 		m.answer(env, c.ID, Reply{results, abort})
 	default:
 		m.lock(env, w)
@@ -303,10 +309,24 @@ func (m *machine) lock(env nodes.Env, w waiter) {
 		m.lead.vote(env, c, Vote{Reason: abort})
 		return
 	}
-	p := &part{ID: c.ID, Attempt: c.Attempt, Priority: c.Priority, Coordinator: c.Coordinator, Ops: c.Ops, keys: w.keys}
+	p := &part{ID: c.ID, Attempt: c.Attempt, Priority: c.Priority, Coordinator: c.Coordinator, Ops: c.Ops, Mark: m.mark, keys: w.keys}
 	m.hold(p)
 	env.Emit(Locked{m.name, p.Coordinator, p.ID, p.Attempt, p.keys})
 	m.voteYes(env, p)
+}
+
+// write does a program for good; what it writes gets this mark, and is what replicas will be told.
+func (m *machine) write(ops []Op, mark uint64) (results []Result, abort string) {
+	m.store.mark = mark
+	results, abort = m.store.run(ops, false)
+	if abort == "" && !readOnly(ops) {
+		for _, t := range m.store.touched {
+			if c := t.cell; m.group != nil && c.mark == mark {
+				m.feed.add(m.group.index, Change{t.key, mark, c.n, c.list, c.value})
+			}
+		}
+	}
+	return results, abort
 }
 
 func (m *machine) hold(p *part) {
@@ -321,7 +341,7 @@ func (m *machine) voteYes(env nodes.Env, p *part) {
 		return
 	}
 	results, _ := m.store.run(p.Ops, true)
-	m.lead.vote(env, &command{ID: p.ID, Attempt: p.Attempt, Coordinator: p.Coordinator}, Vote{Yes: true, Results: results})
+	m.lead.vote(env, &command{ID: p.ID, Attempt: p.Attempt, Coordinator: p.Coordinator}, Vote{Yes: true, Results: results, Mark: p.Mark})
 }
 
 // resolve ends an attempt: its writes happen, or do not, and its locks go.
@@ -332,7 +352,8 @@ func (m *machine) resolve(env nodes.Env, c *command) {
 	m.unqueue(c.ID, c.Attempt)
 	if p := m.prepared[c.ID]; p != nil && p.Attempt <= c.Attempt {
 		if c.Commit && p.Attempt == c.Attempt {
-			m.store.run(p.Ops, false) // as it was when it voted: nobody else touched these keys
+			m.raise(max(c.Mark, 1) - 1)
+			m.write(p.Ops, c.Mark) // as it was when it voted: nobody else touched these keys
 		}
 		m.release(env, p)
 	}
@@ -411,7 +432,7 @@ func (m *machine) decide(env nodes.Env, c *command) {
 	}
 	r.State, r.Reply = aborted, c.Reply
 	if c.Commit {
-		r.State = committed
+		r.State, r.Mark = committed, c.Mark
 	}
 	m.answer(env, c.ID, r.Reply)
 	m.lead.decided(env, r)

@@ -120,6 +120,7 @@ type Vote struct {
 	Conflict    bool     `json:"conflict,omitempty"` // no, but another attempt may succeed
 	Reason      string   `json:"reason,omitempty"`
 	Results     []Result `json:"results,omitempty"`
+	Mark        uint64   `json:"mark,omitempty"` // of the participant when it prepared: see feed.go
 }
 
 // Resolve tells a participant the outcome of an attempt.
@@ -129,6 +130,7 @@ type Resolve struct {
 	ID          ID     `json:"id"`
 	Attempt     uint64 `json:"attempt"`
 	Commit      bool   `json:"commit"`
+	Mark        uint64 `json:"mark,omitempty"` // of what it writes
 }
 
 // Resolved answers Resolve, once its effect is in the participant's log.

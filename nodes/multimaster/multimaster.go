@@ -15,7 +15,7 @@
 //
 // Files, in the order a transaction meets them: router.go, group.go (a group, and the leader of a range), machine.go (the
 // replicated state of a range), program.go (the executor), coordinator.go (two-phase commit), ranges.go (how ranges change
-// owners). What an administrator may ask is in admin.go.
+// owners); feed.go and replica.go (asynchronous copies of everything, for analytics). What an administrator may ask is in admin.go.
 package multimaster
 
 import (
@@ -49,6 +49,7 @@ func System() nodes.System {
 			MoveRange{}, Split{}, Fence{}, Fenced{}, Compact{},
 			Execute{}, Executed{}, NotLeader{}, Moved{}, Prepare{}, Vote{}, Resolve{}, Resolved{}, Query{},
 			Order{}, Ordered{}, Offer{}, Ready{}, Adopt{}, Adopted{},
+			Pull{}, Pulled{}, Scan{}, Scanned{}, Aggregate{}, Aggregated{},
 			Digest{}, Locked{}, Unlocked{}, Owns{}, Sealed{},
 		}, raftlog.Bodies()...),
 		Bugs: bugs,

@@ -10,18 +10,19 @@ import (
 
 // A node is a router for the clients of its region and a member of some groups.
 type node struct {
-	bug    string
-	layout *Layout  // as far as this node knows
-	first  []*Range // as it was at first
-	logs   *raftlog.Logs
-	groups []*group            // that this node is a member of
-	byName map[string]*group   // the same
-	where  map[string]*machine // by range, what those groups know of it; see settle
-	hints  map[string]nodes.ID // who was last heard to lead a range or a group, or is to be tried next
-	fresh  map[string]bool     // the hint came from a member of the group and has not been tried
-	givers map[string]nodes.ID // by range, who waits to hear that it has been taken over
-	router router
-	awake  bool // the tick is set
+	bug     string
+	layout  *Layout  // as far as this node knows
+	first   []*Range // as it was at first
+	logs    *raftlog.Logs
+	groups  []*group            // that this node is a member of
+	byName  map[string]*group   // the same
+	where   map[string]*machine // by range, what those groups know of it; see settle
+	hints   map[string]nodes.ID // who was last heard to lead a range or a group, or is to be tried next
+	fresh   map[string]bool     // the hint came from a member of the group and has not been tried
+	givers  map[string]nodes.ID // by range, who waits to hear that it has been taken over
+	router  router
+	replica *replica // nil if this node is none
+	awake   bool     // the tick is set
 }
 
 func newNode(bug string) *node {
@@ -44,6 +45,7 @@ func (n *node) Start(env nodes.Env) {
 		n.join(env, r, tick, election)
 	}
 	n.logs.Start(env)
+	n.startReplica(env)
 	n.rest(env)
 }
 
@@ -131,6 +133,12 @@ func (n *node) handle(env nodes.Env, m nodes.Message) {
 		n.onReady(env, b)
 	case Adopt:
 		n.onAdopt(env, m.From, b)
+	case Pull:
+		n.onPull(env, m.From, b)
+	case Pulled:
+		n.onPulled(env, b)
+	case Scan, Aggregate:
+		n.ask(env, query{m.From, b, queryPulls})
 	case Adopted:
 		n.onAdopted(env, b)
 	}
@@ -138,7 +146,11 @@ func (n *node) handle(env nodes.Env, m nodes.Message) {
 
 // Wake handles a timer.
 func (n *node) Wake(env nodes.Env, timer string) {
-	if !n.logs.Wake(env, timer) {
+	switch {
+	case n.logs.Wake(env, timer):
+	case timer == pulling:
+		n.pull(env)
+	default:
 		n.awake = false
 		n.routerTick(env)
 		for _, g := range n.groups {

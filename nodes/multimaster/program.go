@@ -11,7 +11,11 @@ type cell struct {
 	list  []int64
 	value int64
 	chain uint64 // hash of the list, element by element
+	mark  uint64 // of what was written last: see feed.go
+	n     uint64 // how often it was written
 }
+
+func (c *cell) written(mark uint64) { c.mark, c.n = mark, c.n+1 }
 
 func (c *cell) append(v int64) {
 	list := make([]int64, len(c.list)+1)
@@ -26,7 +30,7 @@ func (c *cell) sum(key string) uint64 {
 	if len(c.list) == 0 && c.value == 0 {
 		return 0
 	}
-	return pack.Mix(pack.Mix(pack.Hash(key)^c.chain) ^ uint64(c.value))
+	return pack.Mix(pack.Mix(pack.Hash(key)^c.chain)^uint64(c.value)) + pack.Mix(pack.Mix(c.mark)^c.n^pack.Hash(key))
 }
 
 // A store is the keys of one range. Its sum is a digest of all it holds that does not depend on how it came to.
@@ -34,6 +38,7 @@ type store struct {
 	cells   map[string]*cell
 	holds   func(key string) bool // whether a key is of this range
 	epoch   uint64                // of the range
+	mark    uint64                // of what is written next
 	sum     uint64
 	touched []touched // scratch
 }
@@ -76,13 +81,16 @@ func (s *store) run(ops []Op, dry bool) (results []Result, abort string) {
 			results[i].List, results[i].Int = c.list, c.value
 		case Append:
 			c.append(op.Value)
+			c.written(s.mark)
 		case Write:
 			c.value = op.Value
+			c.written(s.mark)
 		case CAS:
 			if c.value != op.Old {
 				return nil, "cas: " + op.Key + " holds another value"
 			}
 			c.value = op.Value
+			c.written(s.mark)
 		default:
 			return nil, "unknown step " + string(op.F)
 		}
@@ -105,9 +113,12 @@ func (s *store) transfer(op *Op) (abort string) {
 			return "transfer: " + op.Key + " holds too little"
 		}
 		c.value -= op.Value
+		c.written(s.mark)
 	}
 	if s.holds(op.To) {
-		s.touch(op.To).value += op.Value
+		c := s.touch(op.To)
+		c.value += op.Value
+		c.written(s.mark)
 	}
 	return ""
 }

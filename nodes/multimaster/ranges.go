@@ -79,7 +79,7 @@ func (m *machine) isHome(ops []Op) bool {
 func (m *machine) owns(env nodes.Env) {
 	m.store.epoch = m.epoch
 	m.group.n.settle(m.name)
-	m.group.n.layout.Learn(m.name, m.epoch, m.home())
+	m.group.n.learn([]Place{m.place()})
 	env.Emit(Owns{m.place(), m.from, m.to})
 }
 
@@ -117,7 +117,7 @@ func (m *machine) seal(env nodes.Env, c *command) {
 	}
 	m.epoch, m.stage, m.target = c.Epoch, sealed, c.To
 	m.group.n.settle(m.name)
-	m.group.n.layout.Learn(m.name, m.epoch, m.target)
+	m.group.n.learn([]Place{m.place()})
 	env.Emit(Sealed{m.name, m.epoch, m.from, m.to})
 	env.Reached("multi-master: a range was sealed to be moved")
 	m.resign(env)
@@ -174,7 +174,7 @@ func (m *machine) split(env nodes.Env, c *command) {
 		return
 	}
 	child := newMachine(m.bug, m.layout, c.To)
-	child.to, child.epoch = m.to, c.Epoch
+	child.to, child.epoch, child.mark = m.to, c.Epoch, m.mark
 	for key, v := range m.store.cells {
 		if key >= c.To {
 			child.store.put(key, *v)

@@ -22,6 +22,7 @@ type savedRange struct {
 	Stage          stage
 	Target         string
 	Children       []Place
+	Mark           uint64
 
 	Cells    []savedCell
 	Sessions []savedSession
@@ -35,6 +36,8 @@ type savedCell struct {
 	Key   string
 	List  []int64
 	Value int64
+	Mark  uint64
+	N     uint64
 }
 
 type savedSession struct {
@@ -54,7 +57,8 @@ func (g *group) Snapshot() []byte {
 }
 
 // Restore replaces the state by a snapshot's.
-func (g *group) Restore(_ uint64, data []byte) {
+func (g *group) Restore(index uint64, data []byte) {
+	g.index = index
 	var s snapshot
 	unmarshal(data, &s)
 	before := g.order
@@ -94,12 +98,12 @@ func unmarshal(data []byte, v any) {
 
 func (m *machine) save() savedRange {
 	s := savedRange{
-		Name: m.name, From: m.from, To: m.to, Epoch: m.epoch, Stage: m.stage, Target: m.target, Children: m.children,
+		Name: m.name, From: m.from, To: m.to, Epoch: m.epoch, Stage: m.stage, Target: m.target, Children: m.children, Mark: m.mark,
 	}
 	s.Cells = make([]savedCell, 0, len(m.store.cells))
 	for _, key := range slices.Sorted(maps.Keys(m.store.cells)) {
 		c := m.store.cells[key]
-		s.Cells = append(s.Cells, savedCell{Key: key, List: c.list, Value: c.value})
+		s.Cells = append(s.Cells, savedCell{Key: key, List: c.list, Value: c.value, Mark: c.mark, N: c.n})
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.sessions)) {
 		v := m.sessions[name]
@@ -117,9 +121,10 @@ func (m *machine) save() savedRange {
 
 func (m *machine) fill(s *savedRange) {
 	m.from, m.to, m.epoch, m.stage, m.target, m.children = s.From, s.To, s.Epoch, s.Stage, s.Target, s.Children
+	m.mark = s.Mark
 	m.clear()
 	for _, saved := range s.Cells {
-		c := cell{value: saved.Value}
+		c := cell{value: saved.Value, mark: saved.Mark, n: saved.N}
 		for _, v := range saved.List {
 			c.chain = pack.Mix(c.chain ^ uint64(v))
 		}
