@@ -27,7 +27,7 @@ const (
 
 	keyLife   = 64
 	live      = 8   // lists of a range in use at once, the first of them hot
-	contended = 3   // those of them that transactions over several ranges use
+	contended = 1   // how many of them that transactions over several ranges use
 	deposit   = 100 // in every account, at first
 	readMost  = 8   // retired keys read by one transaction
 )
@@ -179,7 +179,7 @@ func (w *workload) Next(c *labs.Client, phase history.Phase) (labs.Request, bool
 }
 
 // list draws one to three reads and appends on lists of these ranges, at least one on each. Half of those in one range
-// are on its hot list. Those that span ranges, and so hold locks, leave that alone and meet each other on a few others.
+// are on its hot list. Those that span ranges, and so hold locks, leave that alone and meet each other on the next.
 func (w *workload) list(r *rand.Rand, ranges ...string) []mm.Op {
 	n := max(1+r.IntN(3), len(ranges))
 	var ops []mm.Op
