@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"faultlab/checker"
 	"faultlab/checker/history"
@@ -424,6 +425,9 @@ func (f *facts) fell(node string) bool {
 	return slices.ContainsFunc(f.h.Windows, func(w history.Window) bool { return slices.Contains(w.Down, node) })
 }
 
+// evidenceLag is how much later than its client's answer evidence may be noted, which on real time comes by another way.
+const evidenceLag = time.Second
+
 // durable judges L7.
 func (j *judge) durable(f *facts) history.Result {
 	held := map[string]int{} // the first event that says so, by payment
@@ -445,7 +449,7 @@ func (j *judge) durable(f *facts) history.Result {
 			continue
 		}
 		acked++
-		if h, known := held[paid.Payment]; !known || f.h.Events[h].At > op.Return {
+		if h, known := held[paid.Payment]; !known || f.h.Events[h].At > op.Return+evidenceLag {
 			return history.Refuted([]int{i}, "operation %d was told that %s is %s before it was known to be durable in two clouds", i, paid.Payment, paid.State)
 		}
 		l := f.book.Logs[s.HomeOf(paid.Payment)]
