@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"faultlab/checker"
 	"faultlab/checker/history"
@@ -424,20 +425,19 @@ func (f *facts) fell(node string) bool {
 	return slices.ContainsFunc(f.h.Windows, func(w history.Window) bool { return slices.Contains(w.Down, node) })
 }
 
+// evidenceLag is how much later than its client's answer evidence may be noted, which on real time comes by another way.
+const evidenceLag = time.Second
+
 // durable judges L7.
 func (j *judge) durable(f *facts) history.Result {
-	type ack struct {
-		at    int
-		event int
-	}
-	held := map[string]ack{}
+	held := map[string]int{} // the first event that says so, by payment
 	for i := range f.h.Events {
 		if e, ok := f.h.Events[i].Event.(s.Durable); ok {
 			if n := j.cloudsOf(e.Nodes); n < 2 {
 				return history.Refuted(nil, "%s acknowledges %s at %.3f s, when it is on the disks of %v alone, in one cloud", f.h.Events[i].Node, e.Payment, f.h.Events[i].At.Seconds(), e.Nodes)
 			}
 			if _, known := held[e.Payment]; !known {
-				held[e.Payment] = ack{event: i}
+				held[e.Payment] = i
 			}
 		}
 	}
@@ -449,7 +449,7 @@ func (j *judge) durable(f *facts) history.Result {
 			continue
 		}
 		acked++
-		if h, known := held[paid.Payment]; !known || f.h.Events[h.event].At > op.Return {
+		if h, known := held[paid.Payment]; !known || f.h.Events[h].At > op.Return+evidenceLag {
 			return history.Refuted([]int{i}, "operation %d was told that %s is %s before it was known to be durable in two clouds", i, paid.Payment, paid.State)
 		}
 		l := f.book.Logs[s.HomeOf(paid.Payment)]
