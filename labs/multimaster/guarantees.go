@@ -138,7 +138,7 @@ func guarantees(t nodes.Topology) []labs.Guarantee {
 					Class:  "transactions and fences across the cut",
 					When:   oneRegionCut,
 					Of:     func(op *history.Op, f checker.Faults) bool { return j.acrossCut(h, op, f) },
-					Refuse: true, AtLeast: 20, Least: cutAtLeast,
+					Refuse: true, AtLeast: 10, Least: cutAtLeast,
 				}.Check(h)
 			}),
 		}, {

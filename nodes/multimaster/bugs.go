@@ -84,7 +84,7 @@ var bugs = []nodes.Bug{
 	}, {
 		Name:    leaseOnWallClock,
 		About:   "a leader that was confirmed of late answers reads without asking, until a time of its wall clock (YugabyteDB #975)",
-		Refutes: []string{"O1", "O2"}, Nemesis: "clock:jump:offset=20s,partition:leader", Seeds: 4,
+		Refutes: []string{"O1", "O2"}, Nemesis: "clock:jump:offset=20s,partition:leader", Seeds: 7,
 	}, {
 		Name:    visibleOnArrival,
 		About:   "an analytics replica shows what has arrived of each range, and not all of them as of one watermark (RDS PostgreSQL 17.4)",
